@@ -1,0 +1,1 @@
+"""Hosting agents and running them."""

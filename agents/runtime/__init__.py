@@ -1,0 +1,1 @@
+"""The agent loop: plain async Python, no Django."""

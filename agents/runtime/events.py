@@ -1,0 +1,61 @@
+"""What happens in a run, in order: the one vocabulary between the loop and whoever watches it."""
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+from skills.sdk.model import FinishReason, ToolCallFragment
+from skills.sdk.usage import Usage
+
+
+class Delta(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of the answer to the client. `tool_calls` are the client's own only, renumbered from 0 per choice."""
+
+    choice: int = 0
+    text: str = ""
+    reasoning: str = ""
+    refusal: str = ""
+    tool_calls: tuple[ToolCallFragment, ...] = ()
+    logprobs: dict[str, Any] | None = None
+    extras: dict[str, Any] | None = None
+
+
+class ToolStarted(msgspec.Struct, frozen=True, kw_only=True):
+    """The agent calls one of its own tools."""
+
+    call_id: str
+    name: str
+    arguments: str
+    turn: int
+
+
+class ToolFinished(msgspec.Struct, frozen=True, kw_only=True):
+    """The tool returned, or failed (`ok` is False and `content` says why)."""
+
+    call_id: str
+    name: str
+    ok: bool
+    content: str
+    duration_s: float
+
+
+class TurnFinished(msgspec.Struct, frozen=True, kw_only=True):
+    """A model call ended; `usage` is that call's own."""
+
+    turn: int
+    model: str
+    usage: Usage
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """The last event of a run that did not fail: why each choice ended, and the usage of all its model calls.
+
+    `stopped_by` says what cut the run short, if anything: `turns`, `budget`, `output_tokens`.
+    """
+
+    reasons: dict[int, FinishReason]
+    usage: Usage
+    stopped_by: str | None = None
+
+
+Event: TypeAlias = Delta | ToolStarted | ToolFinished | TurnFinished | Finished

@@ -1,0 +1,1 @@
+"""What agents can do: one folder per skill, each plain async Python."""

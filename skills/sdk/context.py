@@ -1,0 +1,52 @@
+"""Everything a skill may know of the run it is in."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from skills.sdk.ports import Ports
+from skills.sdk.usage import UsageRecord
+
+Scope = Literal["all", "owner", "admin"]
+"""Who may use a thing: any caller, the agent's owners, the platform's staff. Each includes the ones after it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunCaller:
+    """The party behind a run, as far as skills need to know."""
+
+    organization_id: str
+    scope: Scope = "all"
+    key_id: str | None = None
+    user_id: str | None = None
+    end_user: str | None = None
+    conversation_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunContext:
+    """One run. Skills keep what they need between hooks in `data`, under their own name; nothing else is kept for them."""
+
+    run_id: str
+    request_id: str
+    agent_id: str
+    agent_name: str
+    organization_id: str
+    """The agent's organization; the caller's is `caller.organization_id`."""
+    caller: RunCaller
+    ports: Ports
+    stream: bool = False
+    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    """The conversation as the model sees it; grows as the run goes on."""
+    usage: list[UsageRecord] = field(default_factory=list)
+    data: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def now(self) -> datetime:
+        """The current time, in UTC."""
+        return datetime.now(UTC)
+
+
+current_run: ContextVar[RunContext] = ContextVar("current_run")
+"""The run this task works for."""

@@ -1,0 +1,68 @@
+"""How the runtime speaks to a model: a request, a stream of chunks, and the usage they end with."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import msgspec
+
+from skills.sdk.context import RunContext
+from skills.sdk.skill import Skill
+from skills.sdk.usage import Usage
+
+Message: TypeAlias = dict[str, Any]
+"""A message in Chat Completions shape: role, content, and what the role adds."""
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
+
+
+class ToolCallFragment(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of a tool call; `id` and `name` come with its first piece, `arguments` are appended in order."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
+class Chunk(msgspec.Struct, frozen=True, kw_only=True):
+    """A piece of a model's reply. Empty fields say nothing new; `choice` is which of `n` replies it belongs to."""
+
+    choice: int = 0
+    text: str = ""
+    reasoning: str = ""
+    refusal: str = ""
+    tool_calls: tuple[ToolCallFragment, ...] = ()
+    logprobs: dict[str, Any] | None = None
+    extras: dict[str, Any] | None = None
+    """Further members of the reply's message, passed through as they came: annotations, audio."""
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+    """Set once, on the last chunk of a call, when the provider reported it."""
+
+
+class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of a model. `messages` and `tools` are in Chat Completions shape.
+
+    `parameters` holds the request's other fields by their OpenAI names (temperature, response_format, tool_choice …),
+    already checked against the allow-list. `max_output_tokens` is what is paid for; None means unlimited.
+    """
+
+    model: str
+    messages: Sequence[Message]
+    tools: Sequence[Mapping[str, Any]] = ()
+    parameters: Mapping[str, Any] = {}
+    max_output_tokens: int | None = None
+
+
+class ModelSkill(Skill):
+    """A skill that an agent thinks with."""
+
+    providers: ClassVar[frozenset[str]] = frozenset()
+    """The `provider/` prefixes of model names that this skill serves."""
+
+    def stream(self, ctx: RunContext, request: ModelRequest) -> AsyncIterator[Chunk]:
+        """Yield the model's reply as it comes; raise a ModelFailed.
+
+        Closing the iterator closes the connection to the provider. Retries happen only before the first chunk.
+        """
+        raise NotImplementedError

@@ -1,0 +1,49 @@
+"""What a model call used, in the provider's units."""
+
+from typing import Literal
+
+import msgspec
+
+UsageSource = Literal["provider", "counted", "estimated"]
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens of one or more model calls. Details are part of their totals: cached and written input of `input_tokens`,
+    reasoning of `output_tokens`.
+
+    `source` says who counted: the provider; we, over everything that was generated; or nobody, an upper bound.
+    """
+
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    cache_write_tokens: int = 0
+    input_audio_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    output_audio_tokens: int = 0
+    accepted_prediction_tokens: int = 0
+    rejected_prediction_tokens: int = 0
+    source: UsageSource = "provider"
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """Sum the counts; the sum is only as trustworthy as its weaker part."""
+        trust: tuple[UsageSource, ...] = ("provider", "counted", "estimated")
+        return Usage(
+            **{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__ if name != "source"},
+            source=max(self.source, other.source, key=trust.index),
+        )
+
+
+class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """The usage of one model call and who is to be paid for it.
+
+    `model` is `provider/model`; `platform_credential` whether the platform's own key paid the provider;
+    `agent_id` whose agent made the call (a handoff has several).
+    """
+
+    model: str
+    usage: Usage
+    platform_credential: bool
+    agent_id: str
+    delivered: bool = True
+    """False for an attempt that failed before its first chunk: recorded, never charged."""

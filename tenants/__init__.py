@@ -1,0 +1,1 @@
+"""Who is asking: organizations, members, keys, secrets and the walls between tenants."""
