@@ -26,7 +26,7 @@ class RunCaller:
 
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
-    """One run. Skills keep what they need between hooks in `data`, under their own name; nothing else is kept for them."""
+    """One run. Skills keep what they need between hooks in `data`, under their own name."""
 
     run_id: str
     request_id: str

@@ -194,10 +194,10 @@ class Ports(msgspec.Struct, frozen=True, kw_only=True):
     secrets: Secrets
     storage: Storage
     http: Http
-    agents: Agents = Absent("agents")  # type: ignore[assignment]  # answers every name, by raising
-    tokens: Tokens = Absent("tokens")  # type: ignore[assignment]
-    models: Models = Absent("models")  # type: ignore[assignment]
-    memory: Memory = Absent("memory")  # type: ignore[assignment]
-    documents: Documents = Absent("documents")  # type: ignore[assignment]
-    approvals: Approvals = Absent("approvals")  # type: ignore[assignment]
-    background: Background = Absent("background")  # type: ignore[assignment]
+    agents: Agents = Absent("agents")
+    tokens: Tokens = Absent("tokens")
+    models: Models = Absent("models")
+    memory: Memory = Absent("memory")
+    documents: Documents = Absent("documents")
+    approvals: Approvals = Absent("approvals")
+    background: Background = Absent("background")

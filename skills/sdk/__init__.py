@@ -1,0 +1,72 @@
+"""Everything a skill author imports."""
+
+from skills.sdk.context import RunCaller, RunContext, Scope, current_run
+from skills.sdk.decorators import handoff, hook, http, pricing, prompt, tool
+from skills.sdk.errors import (
+    AccessDenied,
+    BudgetExhausted,
+    ModelFailed,
+    ModelOverloaded,
+    ModelRateLimited,
+    ModelRejected,
+    ModelTimeout,
+    ModelUnauthorized,
+    ModelUnreachable,
+    NotAvailable,
+    PaymentRequired,
+    RunRefused,
+    SkillError,
+    ToolFailed,
+    ToolRetry,
+)
+from skills.sdk.model import Chunk, FinishReason, Message, ModelRequest, ModelSkill, ToolCallFragment
+from skills.sdk.ports import Credential, Ports, TurnBudget
+from skills.sdk.secret import Secret
+from skills.sdk.skill import CredentialReference, Skill, StartedAgent
+from skills.sdk.specs import HandoffResult, PricingInfo
+from skills.sdk.usage import Usage, UsageRecord
+
+__all__ = [
+    "AccessDenied",
+    "BudgetExhausted",
+    "Chunk",
+    "Credential",
+    "CredentialReference",
+    "FinishReason",
+    "HandoffResult",
+    "Message",
+    "ModelFailed",
+    "ModelOverloaded",
+    "ModelRateLimited",
+    "ModelRejected",
+    "ModelRequest",
+    "ModelSkill",
+    "ModelTimeout",
+    "ModelUnauthorized",
+    "ModelUnreachable",
+    "NotAvailable",
+    "PaymentRequired",
+    "Ports",
+    "PricingInfo",
+    "RunCaller",
+    "RunContext",
+    "RunRefused",
+    "Scope",
+    "Secret",
+    "Skill",
+    "SkillError",
+    "StartedAgent",
+    "ToolCallFragment",
+    "ToolFailed",
+    "ToolRetry",
+    "TurnBudget",
+    "Usage",
+    "UsageRecord",
+    "current_run",
+    "handoff",
+    "hook",
+    "http",
+    "pricing",
+    "prompt",
+    "tool",
+]
