@@ -1,0 +1,1 @@
+"""Money: accounts, holds, prices, and the one ledger that moves it."""

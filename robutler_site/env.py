@@ -1,0 +1,199 @@
+"""Settings as they come from the environment: every variable, its meaning and its bounds."""
+
+import base64
+import binascii
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PROJECT = Path(__file__).resolve().parent.parent
+KEY_BYTES = 32
+
+
+class WrongSetting(Exception):
+    """One or more environment variables cannot be used; the message names each and says what to write."""
+
+
+def _named(name: str, default: Any, description: str, **bounds: Any) -> Any:
+    return Field(default, validation_alias=AliasChoices(name), description=description, **bounds)
+
+
+class Environment(BaseSettings):
+    """What an operator may set. Nothing else in the platform reads the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ROBUTLER_", extra="ignore", frozen=True, populate_by_name=True, hide_input_in_errors=True
+    )
+
+    env: Literal["development", "test", "production"] = Field(
+        "development", description="What this installation is for; production refuses defaults that are not safe."
+    )
+    debug: bool = Field(False, description="Show tracebacks in the browser: never in production.")
+    var_dir: Path = Field(PROJECT / "var", description="Where generated files and the embedded database live.")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("localhost", "127.0.0.1", "[::1]"), description="Host names this installation answers to, separated by commas."
+    )
+    trusted_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins (https://…) whose forms are accepted, separated by commas."
+    )
+    https: bool = Field(False, description="Served over HTTPS: cookies are secure and plain HTTP is redirected.")
+
+    database_url: str = _named("DATABASE_URL", "", "PostgreSQL as robutler_app; empty means the embedded server.")
+    database_owner_url: str = _named("DATABASE_OWNER_URL", "", "The same database as robutler_owner, for migrations.")
+    database_platform_url: str = _named("DATABASE_PLATFORM_URL", "", "The same database as robutler_platform.")
+    database_pool_size: int = Field(16, ge=1, le=500, description="Most database connections of one process.")
+    redis_url: str = _named("REDIS_URL", "", "Redis for limits, cache and channels; empty means within the process.")
+    celery_broker_url: str = _named("CELERY_BROKER_URL", "", "The broker of background work; empty means PostgreSQL.")
+
+    secret_key: str = _named("SECRET_KEY", "", "Signs sessions; at least 32 characters. Generated in development.")
+    key_pepper: str = Field("", description="Peppers the digests of API keys, base64 of 32 bytes. As above.")
+    key_pepper_version: int = Field(1, ge=1, le=32767, description="Raise it when the pepper changes.")
+    previous_key_pepper: str = Field("", description="The pepper before, while keys made under it are still valid.")
+    kek: str = Field("", description="Encrypts the keys that seal credentials: base64 of 32 bytes. As above.")
+    kek_file: Path | None = Field(None, description="A file that holds ROBUTLER_KEK instead.")
+    previous_kek: str = Field("", description="The key before, until rotation is done.")
+
+    body_limit_bytes: int = Field(20_000_000, ge=1_000, le=1_000_000_000, description="Largest body of a request.")
+    anonymous_body_limit_bytes: int = Field(64_000, ge=1_000, le=1_000_000_000, description="The same, without a key.")
+    run_seconds: int = Field(300, ge=1, le=86_400, description="Longest run of an agent.")
+    keep_alive_s: float = Field(10, gt=0, le=300, description="Seconds of silence before a stream sends a comment.")
+    drain_s: float = Field(120, ge=0, le=3_600, description="How long streams may finish when the process stops.")
+    max_parallel_runs: int = Field(2_000, ge=1, le=100_000, description="Most runs of one process at a time.")
+    outbound_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Inner addresses agents may reach (host:port, separated by commas), such as 127.0.0.1:11434."
+    )
+    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: JSON in production.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe line written.")
+
+    @field_validator("allowed_hosts", "trusted_origins", "outbound_allow", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("outbound_allow")
+    @classmethod
+    def _host_and_port(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for part in value:
+            host, _, port = part.rpartition(":")
+            if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+                raise ValueError(f"write host:port, separated by commas, not {part!r}")
+        return value
+
+    @field_validator("database_url", "database_owner_url", "database_platform_url")
+    @classmethod
+    def _postgresql(cls, value: str) -> str:
+        if value and not value.startswith(("postgresql://", "postgres://")):
+            raise ValueError("write postgresql://user:password@host:5432/database")
+        return value
+
+    @field_validator("key_pepper", "previous_key_pepper", "kek", "previous_kek")
+    @classmethod
+    def _key_of_32_bytes(cls, value: str) -> str:
+        if value and len(_decoded(value)) != KEY_BYTES:
+            raise ValueError("write base64 of 32 random bytes, as `openssl rand -base64 32` makes them")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: str) -> str:
+        if value and len(value) < KEY_BYTES:
+            raise ValueError("write at least 32 characters, as `openssl rand -base64 48` makes them")
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.kek_file and not self.kek:
+            object.__setattr__(self, "kek", self._key_of_32_bytes(_read(self.kek_file)))
+        if self.env == "production":
+            self._refuse_defaults()
+        if bool(self.database_url) != bool(self.database_owner_url and self.database_platform_url):
+            raise ValueError("set DATABASE_URL, DATABASE_OWNER_URL and DATABASE_PLATFORM_URL together, or none of them")
+        for name, variable in (("secret_key", "SECRET_KEY"), ("key_pepper", "KEY_PEPPER"), ("kek", "KEK")):
+            if not getattr(self, name):
+                object.__setattr__(self, name, _generated(self.var_dir / "secrets" / variable.lower()))
+        return self
+
+    def _refuse_defaults(self) -> None:
+        if self.debug:
+            raise ValueError("unset ROBUTLER_DEBUG: production never shows tracebacks")
+        required = {"SECRET_KEY": self.secret_key, "ROBUTLER_KEY_PEPPER": self.key_pepper, "ROBUTLER_KEK": self.kek}
+        missing = [name for name, value in required.items() if not value]
+        if missing:
+            raise ValueError(f"set {', '.join(missing)}: production generates no secrets of its own")
+
+    @property
+    def embedded_database(self) -> bool:
+        """Whether the database is the one that comes with the platform."""
+        return not self.database_url
+
+    def key(self, name: Literal["kek", "previous_kek", "key_pepper", "previous_key_pepper"]) -> bytes | None:
+        """One of the 32-byte keys; None when it is not set."""
+        value: str = getattr(self, name)
+        return _decoded(value) if value else None
+
+
+def read() -> Environment:
+    """The environment, or one message about everything that is wrong with it."""
+    try:
+        return Environment()
+    except ValidationError as error:
+        problems = "\n".join(f"  {_variable(problem)}: {_said(problem)}" for problem in error.errors())
+        raise WrongSetting(f"The environment is not usable:\n{problems}") from None
+
+
+def _variable(problem: Any) -> str:
+    if not problem["loc"]:
+        return "environment"
+    name = str(problem["loc"][0])
+    return name if name.isupper() else f"ROBUTLER_{name.upper()}"
+
+
+def _said(problem: Any) -> str:
+    name = _variable(problem)
+    fields = {n if n.isupper() else f"ROBUTLER_{n.upper()}": f for n, f in _by_variable().items()}
+    meaning = fields[name].description if name in fields else ""
+    return f"{problem['msg'].removeprefix('Value error, ')}. {meaning}".strip()
+
+
+def _by_variable() -> dict[str, Any]:
+    return {
+        str(field.validation_alias.choices[0]) if isinstance(field.validation_alias, AliasChoices) else name: field
+        for name, field in Environment.model_fields.items()
+    }
+
+
+def _decoded(value: str) -> bytes:
+    try:
+        return base64.b64decode(value, validate=True)
+    except binascii.Error:
+        return b""
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError as error:
+        raise ValueError(f"the file {path} cannot be read: {error.strerror}") from None
+
+
+def _generated(path: Path) -> str:
+    """The secret in `path`, made on first use; whoever comes first wins, so that parallel starts agree."""
+    path.parent.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(exist_ok=True, mode=0o700)
+    if not path.exists():
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode())
+        try:
+            os.link(unfinished, path)
+        except FileExistsError:
+            pass
+        finally:
+            unfinished.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,34 @@
+"""The tenant."""
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+from tenants.ids import Uuid7Field
+
+SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
+
+
+class Organization(models.Model):
+    """Who owns agents, keys and money. Its own row is behind the wall as well: `id` is the organization."""
+
+    class Status(models.TextChoices):
+        """Whether its keys are served."""
+
+        ACTIVE = "active"
+        SUSPENDED = "suspended"
+
+    id = Uuid7Field()
+    slug = models.CharField(max_length=63, unique=True, validators=[RegexValidator(SLUG)])
+    name = models.CharField(max_length=200)
+    status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=Q(slug__regex=SLUG), name="organization_slug_form"),
+            models.CheckConstraint(condition=Q(status__in=("active", "suspended")), name="organization_status_known"),
+        )
+
+    def __str__(self) -> str:
+        return self.name

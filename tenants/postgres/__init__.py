@@ -1,0 +1,1 @@
+"""Django's PostgreSQL engine with the wall between organizations built in."""
