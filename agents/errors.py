@@ -1,0 +1,52 @@
+"""What can go wrong with agents and their runs, named after the fact."""
+
+from collections.abc import Mapping
+
+
+class AgentsError(Exception):
+    """Anything that this package refuses; its message is safe to show to a caller."""
+
+
+class AgentNotFound(AgentsError):
+    """No such agent for this caller: absent, private to others, unpublished, disabled, or not one of the key's."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such agent, or this key may not call it.")
+
+
+class AgentMisconfigured(AgentsError):
+    """A published version can no longer be built: one of its skills is gone, or no longer takes its options."""
+
+
+class InvalidDraft(AgentsError):
+    """A draft cannot be saved or published; `fields` says why, by field name."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__(" ".join(f"{field}: {problem}" for field, problem in fields.items()))
+        self.fields = dict(fields)
+
+
+class NotPublished(AgentsError):
+    """The agent has no such version to go back to."""
+
+
+class Draining(AgentsError):
+    """This process is shutting down and begins no new run; another one will."""
+
+    retry_after_s = 1.0
+
+    def __init__(self) -> None:
+        super().__init__("The server is shutting down; try again.")
+
+
+class TooManyRuns(AgentsError):
+    """This process already has as many runs as it may have at once."""
+
+    retry_after_s = 1.0
+
+    def __init__(self) -> None:
+        super().__init__("Too many runs are in progress; try again shortly.")
+
+
+class RunStopped(AgentsError):
+    """The platform ended the run before it was done: a shutdown, or a limit."""

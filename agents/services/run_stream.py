@@ -1,0 +1,76 @@
+"""What a caller asks of a run, and what it holds of one that started."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from agents.runtime.events import Event
+from agents.services.channel import Channel
+from skills.sdk.usage import Usage
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """One completion, as it was asked for.
+
+    `parameters` are the request's fields by their OpenAI names, allow-listed, without those that have their own place
+    here. `run_id` is chosen by whoever asks and is the key to everything that is written about the run.
+    """
+
+    run_id: UUID
+    request_id: str
+    messages: list[dict[str, Any]]
+    client_tools: tuple[dict[str, Any], ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    max_output_tokens: int | None = None
+    stream: bool = False
+    end_user: str | None = None
+    conversation_id: str | None = None
+    body_bytes: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What a run came to, once it is settled. `deferred`: the books could not be reached and will follow."""
+
+    status: str
+    usage: Usage
+    charged_nanos: int
+    source: str
+    deferred: bool = False
+
+
+class RunStream(AsyncIterator[Event]):
+    """The events of a run that goes on whether or not somebody reads them.
+
+    Iterating ends when the run is settled, and raises what ended it early. Whoever stops reading before that closes
+    the stream: the run is then aborted or finishes by itself, as its agent says, and is settled all the same.
+    """
+
+    def __init__(self, *, run_id: UUID, public_name: str, created: int, channel: Channel) -> None:
+        self.run_id = run_id
+        self.public_name = public_name
+        self.created = created
+        self.receipt: Receipt | None = None
+        """Set when iterating has ended."""
+        self.on_leave: Callable[[], None] | None = None
+        """Called once, when the reader leaves before the end."""
+        self._channel = channel
+
+    async def __anext__(self) -> Event:
+        event = await self._channel.get()
+        if event is None:
+            raise StopAsyncIteration
+        return event
+
+    def ready(self) -> list[Event]:
+        """The events that have arrived meanwhile, without waiting: for whoever sends several at once."""
+        return self._channel.take_ready()
+
+    async def aclose(self) -> None:
+        """Leave. Returns at once; the run's own task does the rest."""
+        if not self._channel.is_abandoned and not self._channel.is_ended:
+            self._channel.abandon()
+            if self.on_leave is not None:
+                self.on_leave()
