@@ -70,7 +70,8 @@ class Channel(virtual.Channel):
 
     @property
     def store(self) -> MessageStore:
-        return self.connection.store
+        transport: Transport = self.connection
+        return transport.store
 
     def basic_consume(
         self,

@@ -209,7 +209,7 @@ class MessageStore:
 
     def wait(self, timeout_s: float) -> None:
         """Sleep until something is announced, `wake` is called, or the time is over."""
-        ready, _, _ = select.select([self._connection, self._wake_out], [], [], timeout_s)
+        ready, _, _ = select.select([self.fileno(), self._wake_out], [], [], timeout_s)
         if self._wake_out in ready:
             os.read(self._wake_out, 4096)
 

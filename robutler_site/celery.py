@@ -1,0 +1,117 @@
+"""Background work: the Celery application, its broker, queues and clock."""
+
+import os
+from contextlib import AbstractContextManager, nullcontext
+from inspect import signature
+from typing import Any
+from urllib.parse import quote, urlencode
+from uuid import UUID
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "robutler_site.settings")
+
+from celery import Celery, Task
+from django.conf import settings
+
+from robutler_site import broker
+
+QUEUES = ("tools", "billing", "maintenance")
+SWEEP_SECONDS = 5
+HARD_LIMIT_S = 360
+SOFT_LIMIT_S = 330
+# A message that a killed worker held comes back from Redis after this time; our own broker needs no such guess.
+REDIS_VISIBILITY_S = HARD_LIMIT_S + 600
+
+
+class TenantTask(Task):
+    """A task that acts for the organization named by its argument `organization_id`, if it has one."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        organization_id = signature(self.run).bind(*args, **kwargs).arguments.get("organization_id")
+        with _acting_for(organization_id):
+            return self.run(*args, **kwargs)
+
+
+def broker_url() -> str:
+    """Return where tasks are queued: what is configured, else Redis, else the database."""
+    environment = settings.ROBUTLER
+    return environment.celery_broker_url or environment.redis_url or broker.url_of(_database_url())
+
+
+def uses_own_broker() -> bool:
+    """Whether tasks are queued in the database."""
+    return broker_url().startswith(broker.SCHEME)
+
+
+def configuration() -> dict[str, Any]:
+    """Return Celery's settings; every task may run twice, none is lost, and none lasts for ever."""
+    return {
+        "broker_url": broker_url(),
+        "broker_transport_options": {} if uses_own_broker() else _other_options(),
+        "broker_connection_retry_on_startup": True,
+        "broker_pool_limit": 4,
+        "accept_content": ["json"],
+        "task_serializer": "json",
+        "event_serializer": "json",
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": True,
+        "task_ignore_result": True,
+        "task_soft_time_limit": SOFT_LIMIT_S,
+        "task_time_limit": HARD_LIMIT_S,
+        "task_default_queue": "maintenance",
+        "task_routes": {"billing.*": {"queue": "billing"}, "agents.*": {"queue": "tools"}},
+        "task_default_priority": 5,
+        "worker_prefetch_multiplier": 1,
+        "worker_max_tasks_per_child": 1000,
+        "worker_cancel_long_running_tasks_on_connection_loss": True,
+        "worker_soft_shutdown_timeout": 30,
+        # Our broker keeps delayed tasks in rows; of others they sit in the worker, which must give them back.
+        "worker_enable_soft_shutdown_on_idle": not uses_own_broker(),
+        "worker_send_task_events": False,
+        "beat_scheduler": "django_celery_beat.schedulers:DatabaseScheduler",
+        "beat_max_loop_interval": SWEEP_SECONDS,
+        "beat_schedule": _schedule(),
+        "timezone": "UTC",
+    }
+
+
+def _schedule() -> dict[str, Any]:
+    sweep = {
+        "task": "billing.tasks.sweep_expired_holds",
+        "schedule": SWEEP_SECONDS,
+        # A sweep that could not run for a while is made good by the next one.
+        "options": {"queue": "billing", "priority": 9, "expires": 6 * SWEEP_SECONDS},
+    }
+    return {"sweep-expired-holds": sweep}
+
+
+def _other_options() -> dict[str, Any]:
+    # Redis gives unacknowledged tasks back only after all three of these; its defaults add up to minutes.
+    return {
+        "visibility_timeout": REDIS_VISIBILITY_S,
+        "unacked_restore_interval": 5,
+        "unacked_restore_throttle": 1,
+        "queue_order_strategy": "priority",
+    }
+
+
+def _database_url() -> str:
+    database = settings.DATABASES["default"]
+    options = {name: value for name, value in database.get("OPTIONS", {}).items() if isinstance(value, str)}
+    place = {"host": database["HOST"], "port": database["PORT"], **options}
+    query = urlencode({name: value for name, value in place.items() if value})
+    password = f":{quote(database['PASSWORD'], safe='')}" if database["PASSWORD"] else ""
+    return f"postgresql://{quote(database['USER'], safe='')}{password}@/{quote(database['NAME'], safe='')}?{query}"
+
+
+def _acting_for(organization_id: str | UUID | None) -> AbstractContextManager[None]:
+    if organization_id is None:
+        return nullcontext()
+    from tenants.context import organization_context
+
+    return organization_context(UUID(str(organization_id)))
+
+
+broker.register()
+app = Celery("robutler", task_cls=TenantTask)
+app.conf.update(configuration())
+app.autodiscover_tasks()
