@@ -121,7 +121,7 @@ class EmbeddedServer:
         # Output goes to a file: the server inherits a pipe and would keep its reader waiting for ever.
         with tempfile.TemporaryFile() as output:
             try:
-                subprocess.run(  # noqa: S603 - our own binaries and arguments
+                subprocess.run(
                     (str(self.binaries / program), *arguments),
                     check=True, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                     user=self.system_user, group=self.system_user, extra_groups=[] if self.system_user else None,
@@ -178,7 +178,7 @@ def _system_user() -> str:
     try:
         pwd.getpwnam(SYSTEM_USER)
     except KeyError:
-        subprocess.run(("useradd", "--system", "--no-create-home", SYSTEM_USER), check=True, capture_output=True)  # noqa: S603, S607
+        subprocess.run(("useradd", "--system", "--no-create-home", SYSTEM_USER), check=True, capture_output=True)  # noqa: S607
     return SYSTEM_USER
 
 

@@ -9,7 +9,8 @@ class Caller:
     """Who asks, for which organization, and what the credential permits.
 
     `permissions` are those of the key or, for a signed-in member, of the role. A key with `allowed_agents` reaches only
-    those; None means every agent of its organization and every public one. `test_mode` keys reach only scripted models and are charged nothing.
+    those; None means every agent of its organization and every public one. `test_mode` keys reach only scripted models
+    and are charged nothing.
     """
 
     organization_id: UUID

@@ -18,6 +18,7 @@ from django.conf import settings
 from robutler_site import database as embedded
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+SETTINGS = "robutler_site.settings"
 TEMPLATE = "robutler_template"
 ROLES = {"app": "DATABASE_URL", "platform": "DATABASE_PLATFORM_URL", "owner": "DATABASE_OWNER_URL"}
 VARIABLES_OF_OTHERS = ("REDIS_URL", "CELERY_BROKER_URL", "SECRET_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL")
@@ -32,7 +33,6 @@ SERVER = embedded.embedded_server(
 
 def _environment() -> dict[str, str]:
     return {
-        "DJANGO_SETTINGS_MODULE": "robutler_site.settings",
         "ROBUTLER_ENV": "test",
         "ROBUTLER_VAR_DIR": str(HOME / "var"),
         **{name: SERVER.dsn(role=f"robutler_{role}", database=f"robutler_{WORKER}") for role, name in ROLES.items()},
@@ -40,7 +40,7 @@ def _environment() -> dict[str, str]:
 
 
 if settings.configured:
-    raise pytest.UsageError("Leave DJANGO_SETTINGS_MODULE out of pytest's settings: tests/conftest.py sets it.")
+    raise pytest.UsageError("Unset DJANGO_SETTINGS_MODULE, here and in pytest's settings: tests/conftest.py sets it.")
 for _name in [name for name in os.environ if name.startswith("ROBUTLER_") and name != "ROBUTLER_TEST_RUN"]:
     del os.environ[_name]
 for _name in VARIABLES_OF_OTHERS:
@@ -49,8 +49,10 @@ os.environ.update(_environment())
 
 
 def pytest_configure() -> None:
-    """Load Django once its environment is set."""
+    """Load Django once its environment is set; workers have to come here by themselves, so they inherit no settings."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS
     django.setup()
+    del os.environ["DJANGO_SETTINGS_MODULE"]
 
 
 def pytest_unconfigure() -> None:
@@ -87,7 +89,7 @@ def site_environment(database: None) -> dict[str, str]:
     from tests import make
 
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "ROBUTLER_TEST"))}
-    return {**kept, **_environment(), "PYTHONPATH": str(Path(make.__file__).parent.parent)}
+    return {**kept, **_environment(), "DJANGO_SETTINGS_MODULE": SETTINGS, "PYTHONPATH": str(Path(make.__file__).parent.parent)}
 
 
 @pytest.fixture

@@ -1,7 +1,23 @@
 """The rows of this package."""
 
+from tenants.models.api_key import ApiKey
+from tenants.models.audit_event import AuditEvent
+from tenants.models.data_key import DataKey
+from tenants.models.membership import Membership
 from tenants.models.organization import Organization
+from tenants.models.provider_credential import ProviderCredential
 from tenants.models.tenant import TenantManager, TenantModel, TenantQuerySet
 from tenants.models.user import User
 
-__all__ = ["Organization", "TenantManager", "TenantModel", "TenantQuerySet", "User"]
+__all__ = [
+    "ApiKey",
+    "AuditEvent",
+    "DataKey",
+    "Membership",
+    "Organization",
+    "ProviderCredential",
+    "TenantManager",
+    "TenantModel",
+    "TenantQuerySet",
+    "User",
+]

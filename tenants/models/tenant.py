@@ -8,7 +8,7 @@ from tenants.context import current_organization, in_platform
 from tenants.ids import Uuid7Field
 from tenants.models.organization import Organization
 
-Row = TypeVar("Row", bound=models.Model, covariant=True)
+Row = TypeVar("Row", bound=models.Model)
 
 
 class TenantQuerySet(models.QuerySet[Row]):

@@ -1,0 +1,1 @@
+"""How people who ask, their keys and secrets look in the two admin sites."""

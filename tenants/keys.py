@@ -1,0 +1,73 @@
+"""API keys as text: how they are made, recognised without a query, and digested."""
+
+import hashlib
+import hmac
+import re
+import secrets
+import zlib
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from tenants.errors import InvalidKey
+from tenants.secret import Secret
+
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_ID_LENGTH, _SECRET_LENGTH, _CHECKSUM_LENGTH = 12, 32, 6
+_FORM = re.compile(r"rb_(live|test)_([0-9A-Za-z]{12})_[0-9A-Za-z]{38}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyText:
+    """What a well-formed key says about itself, before anybody asked whether it is good."""
+
+    public_id: str
+    test_mode: bool
+
+
+def generate(*, test_mode: bool = False) -> Secret:
+    """A new key: mode, public id, secret, and a checksum over all of it."""
+    mode = "test" if test_mode else "live"
+    body = f"rb_{mode}_{_random(_ID_LENGTH)}_{_random(_SECRET_LENGTH)}"
+    return Secret(body + _checksum(body))
+
+
+def recognise(text: str) -> KeyText:
+    """The parts of a key whose form and checksum are right; InvalidKey for anything else, without any I/O."""
+    match = _FORM.fullmatch(text)
+    if match is None or _checksum(text[:-_CHECKSUM_LENGTH]) != text[-_CHECKSUM_LENGTH:]:
+        raise InvalidKey("The API key is not one of ours: it starts with rb_live_ or rb_test_ and is copied whole.")
+    return KeyText(public_id=match[2], test_mode=match[1] == "test")
+
+
+def digest(key: str, *, pepper_version: int | None = None) -> bytes | None:
+    """What is kept of a key: its HMAC under one version of the pepper, None when that pepper is gone."""
+    pepper = _pepper(pepper_version or settings.ROBUTLER.key_pepper_version)
+    return hmac.digest(pepper, key.encode(), hashlib.sha256) if pepper else None
+
+
+def matches(key: str, *, kept: bytes, pepper_version: int) -> bool:
+    """Whether `kept` is the digest of this key, compared in constant time."""
+    made = digest(key, pepper_version=pepper_version)
+    return made is not None and hmac.compare_digest(made, kept)
+
+
+def _pepper(version: int) -> bytes | None:
+    environment = settings.ROBUTLER
+    if version == environment.key_pepper_version:
+        return environment.key("key_pepper")
+    if version == environment.key_pepper_version - 1:
+        return environment.key("previous_key_pepper")
+    return None
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def _checksum(body: str) -> str:
+    number, characters = zlib.crc32(body.encode()), []
+    for _ in range(_CHECKSUM_LENGTH):
+        number, digit = divmod(number, len(_ALPHABET))
+        characters.append(_ALPHABET[digit])
+    return "".join(reversed(characters))

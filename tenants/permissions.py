@@ -1,0 +1,30 @@
+"""What a key may be permitted, and what a seat in an organization allows besides."""
+
+from typing import Final
+
+CHAT_WRITE: Final = "chat:write"
+AGENTS_READ: Final = "agents:read"
+AGENTS_WRITE: Final = "agents:write"
+KEYS_WRITE: Final = "keys:write"
+USAGE_READ: Final = "usage:read"
+BILLING_READ: Final = "billing:read"
+MCP_INVOKE: Final = "mcp:invoke"
+
+KEY_PERMISSIONS: Final = frozenset(
+    {CHAT_WRITE, AGENTS_READ, AGENTS_WRITE, KEYS_WRITE, USAGE_READ, BILLING_READ, MCP_INVOKE}
+)
+
+# These are exercised by people at the console; no key carries them.
+BILLING_WRITE: Final = "billing:write"
+MEMBERS_WRITE: Final = "members:write"
+CREDENTIALS_WRITE: Final = "credentials:write"
+AUDIT_READ: Final = "audit:read"
+ORGANIZATION_WRITE: Final = "organization:write"
+
+ALL_PERMISSIONS: Final = KEY_PERMISSIONS | {
+    BILLING_WRITE,
+    MEMBERS_WRITE,
+    CREDENTIALS_WRITE,
+    AUDIT_READ,
+    ORGANIZATION_WRITE,
+}
