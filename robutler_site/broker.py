@@ -61,7 +61,6 @@ class Channel(virtual.Channel):
 
     QoS = Leases
     supports_fanout = True
-    body_encoding = None
 
     def __init__(self, connection: "Transport", **kwargs: Any) -> None:
         self._temporary: set[str] = set()
