@@ -42,8 +42,14 @@ def recognise(text: str) -> KeyText:
 
 def digest(key: str, *, pepper_version: int | None = None) -> bytes | None:
     """What is kept of a key: its HMAC under one version of the pepper, None when that pepper is gone."""
-    pepper = _pepper(pepper_version or settings.ROBUTLER.key_pepper_version)
+    pepper = _pepper(pepper_version or current_pepper_version())
     return hmac.digest(pepper, key.encode(), hashlib.sha256) if pepper else None
+
+
+def current_pepper_version() -> int:
+    """The version of the pepper under which new keys are digested."""
+    version: int = settings.ROBUTLER.key_pepper_version
+    return version
 
 
 def matches(key: str, *, kept: bytes, pepper_version: int) -> bool:

@@ -89,7 +89,12 @@ def site_environment(database: None) -> dict[str, str]:
     from tests import make
 
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "ROBUTLER_TEST"))}
-    return {**kept, **_environment(), "DJANGO_SETTINGS_MODULE": SETTINGS, "PYTHONPATH": str(Path(make.__file__).parent.parent)}
+    return {
+        **kept,
+        **_environment(),
+        "DJANGO_SETTINGS_MODULE": SETTINGS,
+        "PYTHONPATH": str(Path(make.__file__).parent.parent),
+    }
 
 
 @pytest.fixture

@@ -1,10 +1,14 @@
 """Rows for tests, each through the service that makes it in the product."""
 
 from itertools import count
+from typing import Any
 from uuid import uuid4
 
-from tenants.models import Organization, User
-from tenants.services import create_organization
+from billing import ledger
+from tenants.context import organization_context, platform_context
+from tenants.models import Membership, Organization, User
+from tenants.roles import Role
+from tenants.services import add_member, create_organization, issue_key
 
 _number = count(1)
 
@@ -22,3 +26,27 @@ def organization(name: str = "Acme") -> Organization:
 def user(*, email: str | None = None, password: str | None = None, is_staff: bool = False) -> User:
     """A person with an address of their own."""
     return User.objects.create_user(email or f"{unique('person')}@example.test", password, is_staff=is_staff)
+
+
+def wallet(organization: Organization, nanos: int) -> Organization:
+    """A wallet for the organization, with `nanos` more in it; answers the organization."""
+    with platform_context(reason="a wallet for a test"):
+        ledger.open_accounts(organization.id)
+    if nanos:
+        ledger.top_up(
+            id=uuid4(), organization_id=organization.id, amount_nanos=nanos, reference="test", actor="test@example.test"
+        )
+    return organization
+
+
+def member(organization: Organization, role: Role = Role.DEVELOPER, *, person: User | None = None) -> Membership:
+    """A seat in the organization, for a new person unless one is given."""
+    with organization_context(organization.id):
+        return add_member(organization_id=organization.id, user=person or user(), role=role)
+
+
+def key(organization: Organization, **options: Any) -> str:
+    """The text of a new key of the organization; options are those of `issue_key`."""
+    with organization_context(organization.id):
+        _, text = issue_key(organization_id=organization.id, **{"name": "test", **options})
+    return text.reveal()

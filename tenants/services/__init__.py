@@ -1,5 +1,30 @@
 """What may be done to organizations, members, keys and credentials."""
 
-from tenants.services.organizations import create_organization
+from tenants.services.credentials import (
+    remove_credential,
+    rotate_data_key,
+    rotate_kek,
+    shred_secrets,
+    store_credential,
+)
+from tenants.services.keys import issue_key, note_use, revoke_key, write_uses
+from tenants.services.members import add_member, change_role, remove_member
+from tenants.services.organizations import create_organization, resume_organization, suspend_organization
 
-__all__ = ["create_organization"]
+__all__ = [
+    "add_member",
+    "change_role",
+    "create_organization",
+    "issue_key",
+    "note_use",
+    "remove_credential",
+    "remove_member",
+    "resume_organization",
+    "revoke_key",
+    "rotate_data_key",
+    "rotate_kek",
+    "shred_secrets",
+    "store_credential",
+    "suspend_organization",
+    "write_uses",
+]

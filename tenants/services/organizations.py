@@ -1,7 +1,10 @@
-"""Organizations coming into being."""
+"""Organizations coming into being, stopped and let go on."""
 
+from tenants import audit, notify
 from tenants.context import atomic, platform_context
 from tenants.models import Organization, User
+from tenants.roles import Role
+from tenants.services.members import add_member
 
 
 def create_organization(*, name: str, slug: str, owner: User | None = None) -> Organization:
@@ -10,4 +13,25 @@ def create_organization(*, name: str, slug: str, owner: User | None = None) -> O
         organization = Organization(name=name, slug=slug)
         organization.full_clean()
         organization.save(force_insert=True)
+        audit.record(action="organization.created", object=organization, organization_id=organization.id)
+        if owner is not None:
+            add_member(organization_id=organization.id, user=owner, role=Role.OWNER)
     return organization
+
+
+def suspend_organization(organization: Organization, *, reason: str) -> None:
+    """Serve none of its keys any more; what runs is left to end."""
+    _set_status(organization, Organization.Status.SUSPENDED, reason=reason)
+
+
+def resume_organization(organization: Organization, *, reason: str) -> None:
+    """Serve its keys again."""
+    _set_status(organization, Organization.Status.ACTIVE, reason=reason)
+
+
+def _set_status(organization: Organization, status: Organization.Status, *, reason: str) -> None:
+    with platform_context(reason=reason), atomic():
+        organization.status = status
+        organization.save(update_fields=["status"])
+        audit.record(action=f"organization.{status.value}", object=organization, organization_id=organization.id)
+        notify.publish("organization", str(organization.id))
