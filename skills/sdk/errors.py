@@ -82,3 +82,11 @@ class ModelTimeout(ModelFailed):
     """The provider took longer than allowed to connect, to begin or to go on."""
 
     retryable = True
+
+
+class RunTimedOut(SkillError, TimeoutError):
+    """The run took longer than its agent allows."""
+
+
+class InvalidAgent(SkillError):
+    """An agent cannot be built as it is described; the message says what to change."""

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import msgspec
 
 from skills.sdk.context import RunContext
+from skills.sdk.ports import Credential
 from skills.sdk.skill import Skill
 from skills.sdk.usage import Usage
 
@@ -61,8 +62,20 @@ class ModelSkill(Skill):
     """The `provider/` prefixes of model names that this skill serves."""
 
     def stream(self, ctx: RunContext, request: ModelRequest) -> AsyncIterator[Chunk]:
-        """Yield the model's reply as it comes; raise a ModelFailed.
+        """Yield the model's reply as it comes; raise a ModelFailed. Written as an async generator.
 
-        Closing the iterator closes the connection to the provider. Retries happen only before the first chunk.
+        `request.model` is `provider/model`. The last chunk of every choice says why it finished: a reply that just ends
+        counts as broken off. Closing the iterator closes the connection to the provider. Retries happen only before the
+        first chunk.
         """
         raise NotImplementedError
+
+    async def credential(self, ctx: RunContext, provider: str, *, reference: str | None = None) -> Credential:
+        """The credential for a provider, noting for the run's books whose it is."""
+        found = await ctx.ports.secrets.credential(provider, reference=reference)
+        ctx.data.setdefault(self.name, {})["platform_credential"] = found.platform
+        return found
+
+    def used_platform_credential(self, ctx: RunContext) -> bool:
+        """Whether the run's latest model call was made with the platform's own credential."""
+        return bool(ctx.data.get(self.name, {}).get("platform_credential", False))

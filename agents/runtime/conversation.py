@@ -1,0 +1,264 @@
+"""What one run keeps between the steps of the loop, and the steps themselves."""
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from agents.runtime import transcripts
+from agents.runtime.events import Delta, Event, Finished, TurnFinished
+from agents.runtime.hooks import fire
+from agents.runtime.requesting import NO_TOOLS_LEFT, smaller, turn_parameters
+from agents.runtime.system import set_system_message
+from agents.runtime.toolbox import Toolbox
+from agents.runtime.turn import Turn
+from agents.runtime.working import Working
+from skills.sdk.calls import RunOutcome, ToolCall, ToolOutcome
+from skills.sdk.context import RunContext, current_run
+from skills.sdk.errors import BudgetExhausted
+from skills.sdk.model import Chunk, FinishReason, Message, ModelRequest
+from skills.sdk.usage import Usage, UsageRecord
+
+if TYPE_CHECKING:
+    from agents.runtime.agent import BaseAgent
+
+logger = logging.getLogger(__name__)
+
+FINALIZE_SECONDS = 30
+
+
+class Conversation:
+    """One run of an agent. It ends when its first choice has a reason to."""
+
+    def __init__(
+        self,
+        agent: "BaseAgent",
+        ctx: RunContext,
+        *,
+        client_tools: Sequence[Mapping[str, Any]],
+        parameters: Mapping[str, Any],
+        max_output_tokens: int | None,
+    ) -> None:
+        self._agent = agent
+        self._ctx = ctx
+        self._toolbox = Toolbox(agent, ctx, client_tools)
+        self._parameters = agent.parameters(parameters)
+        self._choices = int(self._parameters.get("n") or 1)
+        self._output_limit = smaller(max_output_tokens, agent.limits.output_tokens)
+        self._cut_by: str | None = None
+        self._working = Working(ctx, seconds=agent.limits.seconds)
+        self._turns = 0
+        self._input_bytes = 0
+        self._known_ids: set[str] = set()
+        self._appended: list[Message] = []
+        self._used_own_tools = False
+        self._usage = Usage()
+        self._reasons: dict[int, FinishReason] = {}
+        self._stopped_by: str | None = None
+        self._finalized = False
+
+    async def begin(self) -> None:
+        """Let the hooks see who connects and what they say, then set the scene for the model."""
+        hooks, ctx = self._agent.hooks, self._ctx
+        with self._working:
+            await fire(hooks["on_connection"], ctx, None)
+            await transcripts.put_back(ctx)
+            await fire(hooks["on_message"], ctx, None)
+            await set_system_message(self._agent, ctx)
+        self._known_ids.update(id for message in ctx.messages for id in transcripts.call_ids(message))
+        self._input_bytes = len(msgspec.json.encode(ctx.messages)) + len(msgspec.json.encode(self._toolbox.offered))
+
+    async def next_turn(self) -> Turn | None:
+        """The next model call, paid for and opened; None when the run is over."""
+        if 0 in self._reasons:
+            return None
+        self._turns += 1
+        remaining = None
+        if self._output_limit is not None:
+            remaining = self._output_limit - self._usage.output_tokens // self._choices
+        if remaining is not None and remaining <= 0:
+            self._stop("length", "output_tokens")
+            return None
+        try:
+            with self._working:
+                budget = await self._ctx.ports.meter.reserve_turn(
+                    input_bytes=self._input_bytes, max_output_tokens=remaining
+                )
+        except BudgetExhausted:
+            if self._turns == 1:
+                raise
+            self._stop("length", "budget")
+            return None
+        allowed = smaller(remaining, budget.max_output_tokens)
+        if allowed is not None and allowed <= 0:
+            self._stop("length", "budget")
+            return None
+        self._cut_by = None if allowed is None else "output_tokens" if allowed == remaining else "budget"
+        return await self._open(allowed)
+
+    async def listen(self, turn: Turn) -> AsyncGenerator[Chunk]:
+        """The model's chunks as they come; however it ends, the stream is closed and what was used is recorded."""
+        on_chunk = self._agent.hooks["on_chunk"]
+        stream = cast(AsyncGenerator[Chunk], turn.stream)
+        try:
+            async with aclosing(stream):
+                while True:
+                    with self._working:
+                        chunk = await anext(stream, None)
+                        if chunk is not None and on_chunk:
+                            chunk = await fire(on_chunk, self._ctx, chunk)
+                    if chunk is None:
+                        break
+                    yield chunk
+        finally:
+            self._record(turn)
+
+    async def conclude(self, turn: Turn) -> AsyncGenerator[Event]:
+        """Act on what the model said: finish, or carry out its calls and go on."""
+        reply = turn.reply()
+        with self._working:
+            seen = await fire(self._agent.hooks["after_llm_call"], self._ctx, reply)
+        yield TurnFinished(turn=turn.number, model=turn.request.model, usage=turn.usage)
+        for index, (reason, wanted) in turn.further_choices().items():
+            self._reasons[index] = reason
+            if wanted:
+                yield Delta(
+                    choice=index, text=f"[{', '.join(wanted)}: only the first choice can use the agent's tools.]"
+                )
+        theirs = [call for call in reply.tool_calls if turn.is_clients(call)]
+        own = [call for call in seen.tool_calls if not turn.is_clients(call)]
+        if turn.is_last or reply.finish_reason in ("length", "content_filter") or not (theirs or own):
+            self._append(turn.message(calls=()))
+            self._end(turn, reply.finish_reason)
+            return
+        self._append(turn.message(calls=[*own, *theirs]))
+        if own:
+            async with aclosing(self._carry_out(own, turn)) as events:
+                async for event in events:
+                    yield event
+        if theirs and 0 not in self._reasons:
+            self._reasons[0] = "tool_calls"
+            await self._hand_to_client(theirs)
+
+    def finished(self) -> Finished:
+        """The event that ends a run which did not fail."""
+        return Finished(reasons=dict(self._reasons), usage=self._usage, stopped_by=self._stopped_by)
+
+    async def finalize(self) -> None:
+        """Run the finalize hooks of a run that succeeded; what one raises is the run's error."""
+        if (error := await self._finalize(RunOutcome())) is not None:
+            raise error
+
+    async def fail(self, error: BaseException) -> None:
+        """Run the finalize hooks of a run that failed or was left, unless they ran; what they raise is only logged."""
+        if not self._finalized and (further := await self._finalize(RunOutcome(error=error))) is not None:
+            logger.error("A finalize hook failed in run %s.", self._ctx.run_id, exc_info=further)
+
+    def close(self) -> None:
+        """Forget the deadline."""
+        self._working.close()
+
+    def _stop(self, reason: FinishReason, stopped_by: str) -> None:
+        self._reasons[0] = reason
+        self._stopped_by = stopped_by
+
+    def _end(self, turn: Turn, reason: FinishReason) -> None:
+        """The first choice is complete, or was not allowed to be."""
+        if turn.is_last:
+            self._stop("length", "repairs" if self._toolbox.is_unrepairable else "turns")
+            return
+        self._reasons[0] = "stop" if reason == "tool_calls" else reason
+        if reason == "length":
+            self._stopped_by = self._cut_by
+
+    async def _open(self, max_output_tokens: int | None) -> Turn:
+        is_last = self._turns > self._agent.limits.turns or self._toolbox.is_unrepairable
+        tools = () if is_last else self._toolbox.offered
+        request = ModelRequest(
+            model=self._agent.model,
+            messages=[*self._ctx.messages, NO_TOOLS_LEFT] if is_last else list(self._ctx.messages),
+            tools=tools,
+            parameters=turn_parameters(self._parameters, is_first=self._turns == 1, has_tools=bool(tools)),
+            max_output_tokens=max_output_tokens,
+        )
+        with self._working:
+            request = await fire(self._agent.hooks["before_llm_call"], self._ctx, request)
+            if request.max_output_tokens != max_output_tokens:
+                paid_for = smaller(request.max_output_tokens, max_output_tokens)
+                request = msgspec.structs.replace(request, max_output_tokens=paid_for)
+            stream = self._agent.model_skill.stream(self._ctx, request)
+        return Turn(
+            number=self._turns,
+            request=request,
+            stream=stream,
+            input_bytes=self._input_bytes,
+            client_names=frozenset() if is_last else self._toolbox.client_names,
+            known_ids=self._known_ids,
+            meter=self._ctx.ports.meter,
+            is_last=is_last,
+        )
+
+    def _record(self, turn: Turn) -> None:
+        record = UsageRecord(
+            model=self._agent.model,
+            usage=turn.usage,
+            platform_credential=self._agent.model_skill.used_platform_credential(self._ctx),
+            agent_id=self._agent.id,
+            delivered=turn.began,
+        )
+        self._ctx.usage.append(record)
+        self._ctx.ports.meter.record(record)
+        if turn.began:
+            self._usage += turn.usage
+
+    async def _carry_out(self, calls: Sequence[ToolCall], turn: Turn) -> AsyncGenerator[Event]:
+        """Run the agent's own tools and tell the model; when the money for one is used up, the run ends."""
+        self._used_own_tools = True
+        outcomes: list[ToolOutcome] = []
+        try:
+            async with aclosing(
+                self._toolbox.carry_out(calls, turn=turn.number, working=self._working, outcomes=outcomes)
+            ) as events:
+                async for event in events:
+                    yield event
+        except BudgetExhausted:
+            self._stop("length", "budget")
+            return
+        for outcome in outcomes:
+            self._append({"role": "tool", "tool_call_id": outcome.call.id, "content": outcome.content})
+
+    async def _hand_to_client(self, calls: Sequence[ToolCall]) -> None:
+        if self._used_own_tools:
+            with self._working:
+                await transcripts.keep(self._ctx, client_calls=[call.id for call in calls], appended=self._appended)
+
+    def _append(self, message: Message) -> None:
+        self._ctx.messages.append(message)
+        self._appended.append(message)
+        self._input_bytes += len(msgspec.json.encode(message))
+
+    async def _finalize(self, outcome: RunOutcome) -> BaseException | None:
+        """Run all finalize hooks in a task of their own, so that no cancellation keeps them from it."""
+        self._finalized = True
+        hooks = self._agent.hooks["finalize_connection"]
+        if not hooks:
+            return None
+
+        async def all_hooks() -> None:
+            async with asyncio.timeout(FINALIZE_SECONDS), AsyncExitStack() as stack:
+                for hook in reversed(hooks):
+                    stack.push_async_callback(fire, (hook,), self._ctx, outcome)
+
+        context = contextvars.copy_context()
+        context.run(current_run.set, self._ctx)
+        task = asyncio.create_task(all_hooks(), context=context)
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            await asyncio.wait({task})
+            raise
+        return task.exception()

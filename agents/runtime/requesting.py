@@ -1,0 +1,43 @@
+"""What each model call of a run is asked, as far as it differs from the call before."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from skills.sdk.model import Message
+
+NO_TOOLS_LEFT: Message = {
+    "role": "system",
+    "content": "No more tools can be used. Give the best answer you can with what you know now.",
+}
+
+
+def turn_parameters(parameters: Mapping[str, Any], *, is_first: bool, has_tools: bool) -> Mapping[str, Any]:
+    """The parameters of one model call.
+
+    Only the first call may be forced to use a tool, or it would be forced forever, and only the first has `n` choices:
+    what follows goes on with the first of them.
+    """
+    if is_first:
+        return parameters
+    rest = {name: value for name, value in parameters.items() if name not in ("n", "tool_choice", "function_call")}
+    if not has_tools:
+        rest.pop("parallel_tool_calls", None)
+    elif (choice := _unforced(parameters.get("tool_choice"))) is not None:
+        rest["tool_choice"] = choice
+    return rest
+
+
+def smaller(one: int | None, other: int | None) -> int | None:
+    """The smaller of two limits, where None is no limit."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
+
+
+def _unforced(choice: Any) -> Any:
+    """A tool_choice that leaves the model free to answer, or None."""
+    if choice == "none":
+        return choice
+    if isinstance(choice, Mapping) and choice.get("type") == "allowed_tools":
+        return {**choice, "allowed_tools": {**choice.get("allowed_tools", {}), "mode": "auto"}}
+    return None

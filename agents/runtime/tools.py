@@ -1,0 +1,151 @@
+"""An agent's tools, and how one call of one of them is carried out."""
+
+import asyncio
+import contextvars
+import inspect
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from agents.runtime.results import content_of
+from skills.sdk.calls import Content, ToolCall
+from skills.sdk.context import RunContext, Scope
+from skills.sdk.errors import SkillError, ToolFailed
+from skills.sdk.schema import Arguments
+from skills.sdk.specs import PricingInfo, PricingSpec, ToolSpec
+
+logger = logging.getLogger(__name__)
+
+_threads = ThreadPoolExecutor(max_workers=32, thread_name_prefix="tool")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoundTool:
+    """A skill's method that the model may call. `scope` is the narrower of the skill's and the tool's."""
+
+    name: str
+    skill: str
+    scope: Scope
+    spec: ToolSpec
+    method: Callable[..., Any]
+    arguments: Arguments
+    pricing: PricingSpec | None = None
+    definition: Mapping[str, Any]
+    """As it is offered to a model, in Chat Completions shape."""
+
+
+def bind(
+    method: Callable[..., Any], *, spec: ToolSpec, pricing: PricingSpec | None, skill: str, scope: Scope
+) -> BoundTool:
+    """Make a tool of a skill's method; raises TypeError when a parameter has no JSON schema."""
+    arguments = Arguments(method)
+    function = {"name": spec.name, "description": spec.description, "parameters": arguments.schema}
+    return BoundTool(
+        name=spec.name,
+        skill=skill,
+        scope=scope,
+        spec=spec,
+        method=method,
+        arguments=arguments,
+        pricing=pricing,
+        definition={"type": "function", "function": function},
+    )
+
+
+async def carry_out(tool: BoundTool, ctx: RunContext, call: ToolCall, *, seconds: float, limit_bytes: int) -> Content:
+    """Check the arguments, run the tool, pay for it; raises a SkillError that the model may read."""
+    arguments = tool.arguments.parse(call.arguments)
+    if tool.spec.requires_approval:
+        await _approved(tool, ctx, arguments)
+    if tool.pricing is None:
+        content, info = await _guarded(tool, ctx, arguments, seconds=seconds, limit_bytes=limit_bytes)
+        if info is not None:
+            logger.error(
+                "The tool %s returned a price but is not decorated with @pricing; it is not charged.", tool.name
+            )
+        return content
+    return await _paid(tool, tool.pricing, ctx, call, arguments, seconds=seconds, limit_bytes=limit_bytes)
+
+
+async def _approved(tool: BoundTool, ctx: RunContext, arguments: Mapping[str, Any]) -> None:
+    if not await ctx.ports.approvals.ask(tool=tool.name, arguments=arguments, reason=tool.spec.description):
+        raise ToolFailed(f"A member of the organization declined this call of {tool.name}.")
+
+
+async def _paid(
+    tool: BoundTool,
+    pricing: PricingSpec,
+    ctx: RunContext,
+    call: ToolCall,
+    arguments: dict[str, Any],
+    *,
+    seconds: float,
+    limit_bytes: int,
+) -> Content:
+    """Hold, run, charge; whatever goes wrong, what was held is given back."""
+    meter = ctx.ports.meter
+    with _boundary(tool, ctx):
+        held = pricing.held(arguments)
+    await meter.reserve_tool(call_id=call.id, tool=tool.name, credits=held)
+    charged = False
+    try:
+        content, info = await _guarded(tool, ctx, arguments, seconds=seconds, limit_bytes=limit_bytes)
+        assert info is not None
+        meter.charge_tool(call_id=call.id, tool=tool.name, credits=info.credits, reason=info.reason or pricing.reason)
+        charged = True
+    finally:
+        if not charged:
+            meter.release_tool(call_id=call.id)
+    return content
+
+
+async def _guarded(
+    tool: BoundTool, ctx: RunContext, arguments: dict[str, Any], *, seconds: float, limit_bytes: int
+) -> tuple[Content, PricingInfo | None]:
+    """The tool's content, and what the call costs if it has a price."""
+    seconds = tool.spec.timeout_s or seconds
+    limit = asyncio.timeout(seconds)
+    with _boundary(tool, ctx):
+        try:
+            async with limit:
+                result = await _invoke(tool, ctx, arguments, seconds=seconds)
+        except TimeoutError:
+            if limit.expired():
+                raise ToolFailed(f"{tool.name} did not finish within {seconds:g} seconds.") from None
+            raise
+        info = None
+        if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], PricingInfo):
+            result, info = result
+        elif tool.pricing is not None:
+            info = PricingInfo(credits=tool.pricing.charged(result))
+        return content_of(result, limit_bytes=limit_bytes), info
+
+
+@contextmanager
+def _boundary(tool: BoundTool, ctx: RunContext) -> Iterator[None]:
+    """Whatever an author's code raises, a run goes on: it is recorded here, and the model is told that it failed."""
+    try:
+        yield
+    except SkillError:
+        raise
+    except Exception as error:
+        logger.exception("The tool %s of the skill %s failed in run %s.", tool.name, tool.skill, ctx.run_id)
+        raise ToolFailed(f"{tool.name} failed for a reason of its own ({type(error).__name__}).") from None
+
+
+async def _invoke(tool: BoundTool, ctx: RunContext, arguments: dict[str, Any], *, seconds: float) -> Any:
+    if tool.spec.background:
+        return await ctx.ports.background.execute(
+            skill=tool.skill, tool=tool.name, arguments=arguments, timeout_s=seconds
+        )
+    if tool.arguments.context_parameter is not None:
+        arguments = {**arguments, tool.arguments.context_parameter: ctx}
+    if inspect.iscoroutinefunction(tool.method):
+        return await tool.method(**arguments)
+    context = contextvars.copy_context()
+    call = partial(context.run, partial(tool.method, **arguments))
+    return await asyncio.get_running_loop().run_in_executor(_threads, call)
