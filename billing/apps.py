@@ -1,0 +1,10 @@
+"""The billing application."""
+
+from django.apps import AppConfig
+
+
+class BillingConfig(AppConfig):
+    """Money: accounts, holds, settlements, prices."""
+
+    name = "billing"
+    default_auto_field = "django.db.models.BigAutoField"

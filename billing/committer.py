@@ -1,0 +1,301 @@
+"""The committer: one thread and one connection per process, on which all movements of money go out in groups."""
+
+import asyncio
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from django.db import connections
+
+from billing.errors import BillingBusy, BillingError, BillingUnavailable, LedgerRefused
+from billing.operations import LOCK, Operation
+
+QUEUE_ROWS = 5_000
+BATCH_ROWS = 512
+LOCK_TIMEOUT_MS = 2_000
+STATEMENT_TIMEOUT_MS = 5_000
+BISECT_SECONDS = 4.0
+ANSWER_SECONDS = 12.0
+
+# Somebody else held a lock for too long; the items themselves are fine.
+_PASSING = (
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.QueryCanceled,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.SerializationFailure,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the database said to each row of an item; `retried` when an earlier attempt may have been committed."""
+
+    rows: Sequence[tuple[Any, ...]]
+    retried: bool
+
+
+@dataclass(kw_only=True, eq=False)
+class Item:
+    """Rows of one operation that one caller waits for."""
+
+    operation: Operation
+    rows: Sequence[tuple[Any, ...]]
+    future: asyncio.Future[Answer]
+    loop: asyncio.AbstractEventLoop
+    outcome: Answer | BillingError | None = field(default=None)
+
+    def tell(self) -> None:
+        """Hand the outcome to whoever still waits for it; runs in the caller's loop."""
+        if self.future.done():
+            return
+        if isinstance(self.outcome, Answer):
+            self.future.set_result(self.outcome)
+        else:
+            self.future.set_exception(self.outcome or BillingUnavailable("The ledger stopped before it answered."))
+
+
+async def ask(operation: Operation, rows: Sequence[tuple[Any, ...]]) -> Answer:
+    """Carry out the rows of an operation in the next transaction of this process, and wait until it is durable."""
+    loop = asyncio.get_running_loop()
+    item = Item(operation=operation, rows=rows, future=loop.create_future(), loop=loop)
+    _running().submit(item)
+    try:
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await item.future
+    except TimeoutError:
+        raise BillingUnavailable("The ledger did not answer in time.") from None
+
+
+def drain(*, timeout_s: float = 10.0) -> bool:
+    """Finish what is queued and stop; whether everything was answered in time."""
+    return _committer is None or _committer.stop(timeout_s=timeout_s)
+
+
+class Committer:
+    """Takes what has arrived, sends it as one transaction, and answers; meanwhile the next group gathers."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Item] = deque()
+        self._waiting_rows = 0
+        self._arrived = threading.Condition()
+        self._stopping = False
+        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._thread = threading.Thread(target=self._work, name="ledger-committer", daemon=True)
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it takes more."""
+        return self._thread.is_alive() and not self._stopping
+
+    def submit(self, item: Item) -> None:
+        """Queue an item; BillingBusy when the queue is full."""
+        with self._arrived:
+            if not self.alive:
+                raise BillingUnavailable("The ledger is shutting down.")
+            if self._waiting_rows >= QUEUE_ROWS:
+                raise BillingBusy("Too many runs are being started or settled; try again in a moment.")
+            self._waiting.append(item)
+            self._waiting_rows += len(item.rows)
+            self._arrived.notify()
+
+    def stop(self, *, timeout_s: float) -> bool:
+        """Answer what is queued, then end the thread."""
+        with self._arrived:
+            self._stopping = True
+            self._arrived.notify()
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    def _work(self) -> None:
+        batch: list[Item] = []
+        try:
+            while batch := self._take():
+                self._carry_out(batch)
+                _tell(batch)
+        finally:
+            # However the thread ends, nobody is left waiting; the next item starts another.
+            with self._arrived:
+                self._stopping = True
+                left, self._waiting = [*batch, *self._waiting], deque()
+            _tell(left)
+            if self._connection is not None:
+                self._connection.close()
+
+    def _take(self) -> list[Item]:
+        with self._arrived:
+            while not self._waiting and not self._stopping:
+                self._arrived.wait()
+            batch: list[Item] = []
+            seen: dict[UUID, Operation] = {}
+            rows = 0
+            while self._waiting:
+                item = self._waiting[0]
+                if batch and (rows + len(item.rows) > BATCH_ROWS or _overtakes(item, seen)):
+                    break
+                batch.append(self._waiting.popleft())
+                rows += len(item.rows)
+                seen.update((row[0], item.operation) for row in item.rows)
+            self._waiting_rows -= rows
+            return batch
+
+    def _carry_out(self, batch: Sequence[Item]) -> None:
+        for attempt in (1, 2):
+            try:
+                self._try(batch, deadline=time.monotonic() + BISECT_SECONDS, retried=attempt == 2)
+                return
+            except _ConnectionLost:
+                # Whether the last transaction was committed is unknown; every operation may be repeated.
+                self._connection = None
+        for item in batch:
+            item.outcome = item.outcome or BillingUnavailable("The ledger does not answer.")
+
+    def _try(self, batch: Sequence[Item], *, deadline: float, retried: bool) -> None:
+        """Send the batch; if it fails, its halves, so that one bad item cannot hold back the others."""
+        open_items = [item for item in batch if item.outcome is None]
+        if not open_items:
+            return
+        try:
+            self._send(open_items, retried=retried)
+        except (psycopg.Error, ValueError, TypeError) as error:  # the latter two: what cannot even be sent
+            if self._connection is None or self._connection.closed:
+                raise _ConnectionLost from error
+            passing = isinstance(error, _PASSING)
+            if len(open_items) == 1 or (passing and time.monotonic() > deadline):
+                for item in open_items:
+                    item.outcome = _outcome_of(error, passing=passing)
+                return
+            middle = len(open_items) // 2
+            for half in (open_items[:middle], open_items[middle:]):
+                self._try(half, deadline=deadline, retried=retried)
+
+    def _send(self, items: Sequence[Item], *, retried: bool) -> None:
+        groups: dict[Operation, list[Item]] = {}
+        for item in items:
+            groups.setdefault(item.operation, []).append(item)
+        connection = self._connected()
+        answers: list[tuple[list[Item], list[tuple[Any, ...]]]] = []
+        if len(groups) == 1:
+            [(operation, group)] = groups.items()
+            answers.append((group, _call(connection, operation, group)))
+        else:
+            with connection.transaction():
+                connection.execute(LOCK, _locks(groups))
+                in_order = sorted(groups.items(), key=lambda pair: pair[0].order)
+                answers.extend((group, _call(connection, operation, group)) for operation, group in in_order)
+        for group, rows in answers:
+            position = 0
+            for item in group:
+                item.outcome = Answer(rows=rows[position : position + len(item.rows)], retried=retried)
+                position += len(item.rows)
+
+    def _connected(self) -> psycopg.Connection[tuple[Any, ...]]:
+        if self._connection is None or self._connection.closed:
+            try:
+                self._connection = psycopg.connect(**_address(), autocommit=True)
+            except psycopg.OperationalError as error:
+                raise _ConnectionLost from error
+        return self._connection
+
+
+class _ConnectionLost(Exception):
+    """The database went away; what was on its way may or may not have arrived."""
+
+
+_committer: Committer | None = None
+_starting = threading.Lock()
+
+
+def _running() -> Committer:
+    global _committer  # noqa: PLW0603 - one per process is the point
+    if _committer is None or not _committer.alive:
+        with _starting:
+            if _committer is None or not _committer.alive:
+                _committer = Committer()
+    return _committer
+
+
+def _forget_after_fork() -> None:
+    # The thread stayed behind in the parent, perhaps with the lock.
+    global _committer, _starting
+    _committer, _starting = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
+
+
+def _overtakes(item: Item, seen: dict[UUID, Operation]) -> bool:
+    """Whether the item acts on a hold that another operation of the batch acts on: kinds go out in a fixed order."""
+    return any(seen.get(row[0], item.operation) is not item.operation for row in item.rows)
+
+
+def _call(
+    connection: psycopg.Connection[tuple[Any, ...]], operation: Operation, items: Sequence[Item]
+) -> list[tuple[Any, ...]]:
+    columns = zip(*(row for item in items for row in item.rows), strict=True)
+    return connection.execute(operation.statement, [list(column) for column in columns]).fetchall()
+
+
+def _locks(groups: dict[Operation, list[Item]]) -> tuple[list[UUID], list[UUID]]:
+    holds: list[UUID] = []
+    payers: list[UUID] = []
+    for operation, items in groups.items():
+        for item in items:
+            (payers if operation.opens else holds).extend(row[operation.opens] for row in item.rows)
+    return holds, payers
+
+
+def _outcome_of(error: Exception, *, passing: bool) -> BillingError:
+    outcome: BillingError
+    if passing:
+        outcome = BillingBusy("The wallet is busy; try again in a moment.")
+    else:
+        outcome = LedgerRefused("The ledger refused this movement of money.")
+    outcome.__cause__ = error
+    return outcome
+
+
+def _tell(items: Sequence[Item]) -> None:
+    """Wake each waiting loop once, however many of its callers got an answer."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[Item]] = {}
+    for item in items:
+        by_loop.setdefault(item.loop, []).append(item)
+    for loop, theirs in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_tell_all, theirs)
+        except RuntimeError:  # the loop was closed: nobody waits any more
+            continue
+
+
+def _tell_all(items: Sequence[Item]) -> None:
+    for item in items:
+        item.tell()
+
+
+def _address() -> dict[str, Any]:
+    """Where the application's own database is, with short waits: money is refused rather than queued."""
+    settings = connections.databases["default"]
+    options = {key: value for key, value in settings["OPTIONS"].items() if key not in _OF_DJANGO}
+    limits = f"-c lock_timeout={LOCK_TIMEOUT_MS} -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+    named = {
+        "dbname": settings["NAME"],
+        "user": settings["USER"],
+        "password": settings["PASSWORD"],
+        "host": settings["HOST"],
+        "port": settings["PORT"],
+    }
+    return {
+        **options,
+        **{name: value for name, value in named.items() if value},
+        "application_name": "robutler-ledger",
+        "options": f"{options.get('options', '')} {limits}".strip(),
+    }
+
+
+_OF_DJANGO = frozenset({"pool", "assume_role", "isolation_level", "server_side_binding"})

@@ -1,0 +1,71 @@
+"""What can go wrong with money, named after the fact."""
+
+from uuid import UUID
+
+
+class BillingError(Exception):
+    """Anything this package refuses; its message is safe to show to a caller."""
+
+
+class InsufficientFunds(BillingError):
+    """The wallet cannot pay what was asked for. `held_nanos` is what other runs have reserved of it."""
+
+    def __init__(self, *, required_nanos: int, available_nanos: int, held_nanos: int) -> None:
+        super().__init__(
+            f"The balance does not suffice: {required_nanos} nanodollars are needed, {available_nanos} are available."
+        )
+        self.required_nanos = required_nanos
+        self.available_nanos = available_nanos
+        self.held_nanos = held_nanos
+
+
+class WalletFrozen(BillingError):
+    """The wallet exists and staff has stopped it."""
+
+
+class NoWallet(BillingError):
+    """The organization has no wallet yet: open its accounts first."""
+
+
+class BillingBusy(BillingError):
+    """Too much money is moving at once; trying again in a moment will help."""
+
+
+class BillingUnavailable(BillingError):
+    """The ledger does not answer, so nothing that costs money may start; trying again later will help."""
+
+
+class PriceUnavailable(BillingError):
+    """The model has no price, so a run of it can neither be reserved nor charged."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"There is no price for the model {model!r}: set a price on the agent, or choose another model."
+        )
+        self.model = model
+
+
+class DuplicateRequest(BillingError):
+    """Another charge of the organization carries this idempotency key."""
+
+
+class HoldConflict(BillingError):
+    """The id is taken by something else: an id names one hold, with one payer and one run, for ever."""
+
+
+class HoldNotFound(BillingError):
+    """There is no hold of this id."""
+
+    def __init__(self, id: UUID) -> None:
+        super().__init__(f"There is no hold {id}.")
+
+
+class HoldClosed(BillingError):
+    """The hold has ended: it can neither grow nor end differently."""
+
+    def __init__(self, id: UUID) -> None:
+        super().__init__(f"The hold {id} has ended.")
+
+
+class LedgerRefused(BillingError):
+    """The database refused what would break a rule of the books: a fault in the code, never of a caller."""

@@ -1,0 +1,229 @@
+"""The ledger: the only door through which money moves.
+
+What runs do (hold, extend, checkpoint, settle, release) is asynchronous and goes out in groups, through the committer.
+What people and tasks do (open accounts, top up, sweep) is synchronous. Amounts are whole nanodollars.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from django.db import connections
+
+from billing import committer, operations
+from billing.errors import (
+    DuplicateRequest,
+    HoldClosed,
+    HoldConflict,
+    HoldNotFound,
+    InsufficientFunds,
+    NoWallet,
+    WalletFrozen,
+)
+from billing.models import Account
+from billing.rating import PriceTerms, Rated
+from tenants.context import PLATFORM, alias, atomic, in_platform, organization_context, platform_context
+
+HOLD_SECONDS = 60
+
+ChargeKind = Literal["run", "tool", "agent", "handoff"]
+Source = Literal["provider", "counted", "checkpoint", "estimated"]
+Status = Literal["finished", "failed", "disconnected", "cancelled"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoldResult:
+    """A reservation that stands. `repeated` when it stood before this call: the work may already be under way."""
+
+    id: UUID
+    amount_nanos: int
+    repeated: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """What a hold came to: what the payer was charged, and the cost that the platform bears."""
+
+    charged_nanos: int
+    loss_nanos: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balance:
+    """A wallet: what was paid in and not spent, what runs have reserved of it, what is left."""
+
+    posted: int
+    held: int
+    available: int
+
+
+async def hold(
+    *,
+    id: UUID,
+    payer: UUID,
+    run_id: UUID,
+    amount_nanos: int,
+    reference: str,
+    price: PriceTerms,
+    beneficiary: UUID | None,
+    kind: ChargeKind = "run",
+    ttl_s: int = HOLD_SECONDS,
+    idempotency_key: str | None = None,
+    agent_id: UUID | None = None,
+    parent: UUID | None = None,
+) -> HoldResult:
+    """Reserve `amount_nanos` on the payer's wallet and open the charge; both are durable when this returns.
+
+    `id` names charge and hold for ever; asked for again, the same reservation answers. An amount of 0 reserves nothing
+    and opens the charge only. Raises InsufficientFunds, WalletFrozen, NoWallet, DuplicateRequest, HoldConflict,
+    BillingBusy, BillingUnavailable.
+    """
+    row = (
+        id, payer, run_id, amount_nanos, kind, reference[:200], parent, agent_id, beneficiary, price.price_version_id,
+        price.platform_credential, idempotency_key, ttl_s,
+    )  # fmt: skip
+    answer = await committer.ask(operations.HOLD, (row,))
+    _, outcome, repeated, required, available, held = answer.rows[0]
+    match outcome:
+        case "held":
+            return HoldResult(id=id, amount_nanos=amount_nanos, repeated=repeated and not answer.retried)
+        case "insufficient":
+            raise InsufficientFunds(required_nanos=required, available_nanos=available, held_nanos=held)
+        case "frozen":
+            raise WalletFrozen("The wallet is frozen; contact the operator of this platform.")
+        case "no_wallet":
+            raise NoWallet("The organization has no wallet: open its accounts first.")
+        case "duplicate":
+            raise DuplicateRequest("Another request with this idempotency key is under way or done.")
+        case _:
+            raise HoldConflict(f"The id {id} is taken by another hold.")
+
+
+async def extend(*, id: UUID, amount_nanos: int) -> None:
+    """Grow an open hold to a new total; smaller totals change nothing. Raises InsufficientFunds, HoldClosed."""
+    answer = await committer.ask(operations.EXTEND, ((id, amount_nanos),))
+    _, outcome, required, available, held = answer.rows[0]
+    match outcome:
+        case "extended":
+            return
+        case "insufficient":
+            raise InsufficientFunds(required_nanos=required, available_nanos=available, held_nanos=held)
+        case "frozen":
+            raise WalletFrozen("The wallet is frozen; contact the operator of this platform.")
+        case "closed":
+            raise HoldClosed(id)
+        case _:
+            raise HoldNotFound(id)
+
+
+async def checkpoint(accrued: Mapping[UUID, Rated], *, ttl_s: int = HOLD_SECONDS) -> None:
+    """Write down what each open hold has spent so far, and keep it alive for another `ttl_s`.
+
+    Should the process die, this is what the sweeper settles. Holds that have ended are passed over.
+    """
+    if not accrued:
+        return
+    rows = tuple(
+        (id, spent.cost_nanos, spent.markup_nanos, spent.fee_nanos, ttl_s) for id, spent in sorted(accrued.items())
+    )
+    for start in range(0, len(rows), committer.BATCH_ROWS):
+        await committer.ask(operations.CHECKPOINT, rows[start : start + committer.BATCH_ROWS])
+
+
+async def settle(
+    *,
+    id: UUID,
+    cost_nanos: int,
+    markup_nanos: int,
+    fee_nanos: int,
+    platform_credential: bool,
+    source: Source,
+    status: Status,
+    finish_reason: str = "",
+) -> Settled:
+    """End a hold by charging what the work cost, once; asked for again, the first answer stands.
+
+    The charge is at most the hold plus what the wallet still has. What is short is cut from the creator's share first,
+    then from the platform's fee; cost that nobody paid is the platform's loss. A hold that expired in the meantime is
+    settled late, out of what the wallet still has. Raises HoldNotFound, and HoldClosed for a released one.
+    """
+    row = (id, cost_nanos, markup_nanos, fee_nanos, platform_credential, source, status, finish_reason[:32])
+    answer = await committer.ask(operations.SETTLE, (row,))
+    _, outcome, charged, loss = answer.rows[0]
+    match outcome:
+        case "settled":
+            return Settled(charged_nanos=charged, loss_nanos=loss)
+        case "released":
+            raise HoldClosed(id)
+        case _:
+            raise HoldNotFound(id)
+
+
+async def release(*, id: UUID, status: Status) -> None:
+    """End a hold for nothing: nobody owes anything. Raises HoldNotFound, and HoldClosed for a settled one."""
+    answer = await committer.ask(operations.RELEASE, ((id, status),))
+    _, outcome = answer.rows[0]
+    match outcome:
+        case "released":
+            return
+        case "closed":
+            raise HoldClosed(id)
+        case _:
+            raise HoldNotFound(id)
+
+
+def drain(*, timeout_s: float = 10.0) -> bool:
+    """Finish what runs have asked for; the last thing a process does. Whether all was answered in time."""
+    return committer.drain(timeout_s=timeout_s)
+
+
+def open_accounts(organization_id: UUID) -> None:
+    """Give an organization its wallet and its earnings account, unless it has them."""
+    with connections[alias()].cursor() as cursor:
+        cursor.execute("SELECT billing_open_accounts(%s)", (organization_id,))
+
+
+def top_up(*, id: UUID, organization_id: UUID, amount_nanos: int, reference: str, actor: str) -> None:
+    """Credit a wallet with money that came in from outside; staff only, once per `id`."""
+    with platform_context(reason=f"top-up {reference}"), atomic(), connections[PLATFORM].cursor() as cursor:
+        cursor.execute(
+            "SELECT billing_top_up(%s, %s, %s, %s, %s)", (id, organization_id, amount_nanos, reference, actor)
+        )
+        (outcome,) = cursor.fetchone()
+    match outcome:
+        case "credited":
+            return
+        case "no_wallet":
+            raise NoWallet("The organization has no wallet: open its accounts first.")
+        case "closed":
+            raise WalletFrozen("The wallet is closed.")
+        case _:
+            raise HoldConflict(f"The id {id} is taken by another top-up.")
+
+
+def balance(organization_id: UUID) -> Balance:
+    """What an organization's wallet holds; nothing without one."""
+    if not in_platform():
+        with organization_context(organization_id):
+            return _balance(organization_id)
+    return _balance(organization_id)
+
+
+def _balance(organization_id: UUID) -> Balance:
+    wallet = Account.objects.filter(organization_id=organization_id, kind=Account.Kind.WALLET).first()
+    if wallet is None:
+        return Balance(posted=0, held=0, available=0)
+    return Balance(
+        posted=wallet.credits_posted - wallet.debits_posted,
+        held=wallet.debits_pending,
+        available=wallet.available,
+    )
+
+
+def sweep_expired(*, limit: int = 500) -> int:
+    """Close holds that nobody came back for, and say how many: what was checkpointed is settled, the rest released."""
+    with platform_context(reason="sweep expired holds"), atomic(), connections[PLATFORM].cursor() as cursor:
+        cursor.execute("SELECT billing_sweep(%s)", (limit,))
+        (closed,) = cursor.fetchone()
+    return int(closed)

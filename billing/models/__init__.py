@@ -1,0 +1,14 @@
+"""Billing's tables. Nobody outside billing imports them."""
+
+from billing.models.account import Account
+from billing.models.charge import Charge
+from billing.models.hold import Hold
+from billing.models.price import PriceItem, PriceList, PriceVersion
+from billing.models.settlement import Settlement
+from billing.models.top_up import TopUp
+from billing.models.transfer import Transfer, TransferGroup
+
+__all__ = [
+    "Account", "Charge", "Hold", "PriceItem", "PriceList", "PriceVersion", "Settlement", "TopUp", "Transfer",
+    "TransferGroup",
+]  # fmt: skip

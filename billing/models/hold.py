@@ -1,0 +1,60 @@
+"""Holds: money reserved before the work it pays for."""
+
+from django.db import models
+from django.db.models import Q
+
+from tenants.models.tenant import TenantManager
+
+
+class Hold(models.Model):
+    """A reservation on `account`, made before a run so that no run can outspend it.
+
+    Its state only moves forward and its amount only grows. It ends in at most one Settlement, or expires; what had
+    expired with nothing checkpointed may be settled late, once.
+    """
+
+    class State(models.TextChoices):
+        """Open, or how it ended."""
+
+        OPEN = "open", "Open"
+        SETTLED = "settled", "Settled"
+        RELEASED = "released", "Released"
+        EXPIRED = "expired", "Expired"
+        LATE = "late", "Settled late"
+
+    id = models.UUIDField(primary_key=True, help_text="Chosen by the caller: it is the idempotency key.")
+    organization = models.ForeignKey("tenants.Organization", models.PROTECT, related_name="+", db_constraint=False)
+    account = models.ForeignKey(
+        "billing.Account", models.PROTECT, related_name="holds", db_constraint=False, db_index=False
+    )
+    charge = models.OneToOneField("billing.Charge", models.PROTECT, related_name="hold", db_constraint=False)
+    amount = models.PositiveBigIntegerField(help_text="Nanodollars.")
+    accrued_cost = models.PositiveBigIntegerField(db_default=0, default=0, help_text="Spent by the last checkpoint.")
+    accrued_markup = models.PositiveBigIntegerField(db_default=0, default=0)
+    accrued_fee = models.PositiveBigIntegerField(db_default=0, default=0)
+    state = models.CharField(max_length=8, choices=State, db_default="open", default="open")
+    expires_at = models.DateTimeField()
+    opened_at = models.DateTimeField(db_default=models.functions.Now())
+    closed_at = models.DateTimeField(null=True)
+
+    objects = TenantManager()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=Q(amount__gt=0), name="hold_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(state__in=("open", "settled", "released", "expired", "late")), name="hold_state_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="open", closed_at__isnull=True) | (~Q(state="open") & Q(closed_at__isnull=False)),
+                name="hold_closed_at_its_end",
+            ),
+            models.UniqueConstraint(fields=("organization", "id"), name="hold_organization_id"),
+        )
+        indexes = (
+            models.Index(fields=("expires_at",), name="hold_open_by_expiry", condition=Q(state="open")),
+            models.Index(fields=("account",), name="hold_open_by_account", condition=Q(state="open")),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.state} hold {self.id}"

@@ -1,0 +1,110 @@
+"""Prices: lists, their dated versions, and what one unit costs."""
+
+from django.db import models
+from django.db.models import F, Q
+
+
+class PriceList(models.Model):
+    """A series of price versions: what providers cost the platform, or what the platform asks on top."""
+
+    class Kind(models.TextChoices):
+        """Whose price it is."""
+
+        PROVIDER_COST = "provider_cost", "Provider cost"
+        PLATFORM_FEE = "platform_fee", "Platform fee"
+
+    id = models.BigAutoField(primary_key=True)
+    kind = models.CharField(max_length=16, choices=Kind, unique=True)
+    name = models.CharField(max_length=80)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(kind__in=("provider_cost", "platform_fee")), name="price_list_kind_known"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PriceVersion(models.Model):
+    """The prices of a list for a time. Once published nothing in it changes but the moment it ends."""
+
+    class State(models.TextChoices):
+        """Whether it counts."""
+
+        DRAFT = "draft", "Draft"
+        PUBLISHED = "published", "Published"
+
+    id = models.BigAutoField(primary_key=True)
+    price_list = models.ForeignKey(PriceList, models.PROTECT, related_name="versions")
+    name = models.CharField(max_length=80)
+    state = models.CharField(max_length=12, choices=State, db_default="draft", default="draft")
+    valid_from = models.DateTimeField(null=True)
+    valid_to = models.DateTimeField(null=True)
+    created_by = models.CharField(max_length=254)
+    published_by = models.CharField(max_length=254, db_default="", default="")
+    created_at = models.DateTimeField(db_default=models.functions.Now())
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=Q(state__in=("draft", "published")), name="price_version_state_known"),
+            models.CheckConstraint(
+                condition=~Q(state="published") | Q(valid_from__isnull=False), name="price_version_starts_somewhen"
+            ),
+            models.CheckConstraint(
+                condition=Q(valid_to__isnull=True) | Q(valid_to__gte=F("valid_from")), name="price_version_ends_after"
+            ),
+            models.UniqueConstraint(fields=("price_list", "name"), name="price_version_name"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PriceItem(models.Model):
+    """What one unit of one model costs, from `context_from` input tokens on."""
+
+    class Unit(models.TextChoices):
+        """What is counted."""
+
+        INPUT = "input", "Input token"
+        CACHED_INPUT = "cached_input", "Cached input token"
+        CACHE_WRITE = "cache_write", "Input token written to the cache"
+        INPUT_AUDIO = "input_audio", "Audio input token"
+        OUTPUT = "output", "Output token"
+        REASONING = "reasoning", "Reasoning token"
+        OUTPUT_AUDIO = "output_audio", "Audio output token"
+        BASIS_POINTS = "basis_points", "Basis points of the price"
+
+    id = models.BigAutoField(primary_key=True)
+    version = models.ForeignKey(PriceVersion, models.PROTECT, related_name="items", db_index=False)
+    model = models.CharField(max_length=200, help_text="`provider/model`, or `*`.")
+    unit = models.CharField(max_length=16, choices=Unit)
+    context_from = models.PositiveIntegerField(db_default=0, default=0, help_text="Input tokens above which it holds.")
+    price = models.PositiveBigIntegerField(help_text="Picodollars per unit.")
+    most = models.PositiveBigIntegerField(null=True, help_text="The most units one call can use, if known.")
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(
+                    unit__in=(
+                        "input",
+                        "cached_input",
+                        "cache_write",
+                        "input_audio",
+                        "output",
+                        "reasoning",
+                        "output_audio",
+                        "basis_points",
+                    )
+                ),
+                name="price_item_unit_known",
+            ),
+            models.UniqueConstraint(fields=("version", "model", "unit", "context_from"), name="price_item_key"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.unit}"

@@ -1,0 +1,103 @@
+"""The published prices as a process remembers them: read on first use, dropped when a version is published."""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from billing.models import PriceItem, PriceList, PriceVersion
+from billing.rating import ModelPrice, UnitPrices
+from tenants import notify
+
+REMEMBERED_SECONDS = 60.0
+"""A version that was published for a later moment begins to count without anybody saying so."""
+REMEMBERED_MODELS = 2_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Current:
+    """What counts now: the version of the providers' prices, and the platform's fee."""
+
+    version_id: int | None
+    fee_bps: int
+
+
+class PriceTable:
+    """Prices of models by name; a model without one is remembered too."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._current: Current | None = None
+        self._models: dict[str, ModelPrice | None] = {}
+        self._read_at = 0.0
+
+    def known(self, model: str) -> bool:
+        """Whether `lookup` needs no database."""
+        return self._current is not None and self._fresh() and model in self._models
+
+    def lookup(self, model: str) -> tuple[Current, ModelPrice | None]:
+        """The version that counts now and the model's price in it."""
+        with self._lock:
+            if self._current is None or not self._fresh() or len(self._models) >= REMEMBERED_MODELS:
+                self._current, self._models, self._read_at = _read_current(), {}, time.monotonic()
+            if model not in self._models:
+                self._models[model] = _read_model(self._current.version_id, model)
+            return self._current, self._models[model]
+
+    def forget(self, key: str | None = None) -> None:
+        """Read everything again: prices were published."""
+        with self._lock:
+            self._current = None
+
+    def _fresh(self) -> bool:
+        return time.monotonic() - self._read_at < REMEMBERED_SECONDS
+
+
+table = PriceTable()
+notify.subscribe("price", table.forget)
+
+
+def _read_current() -> Current:
+    counting = Q(valid_from__lte=Now()) & (Q(valid_to__isnull=True) | Q(valid_to__gt=Now()))
+    versions = dict(
+        PriceVersion.objects.filter(counting, state=PriceVersion.State.PUBLISHED).values_list("price_list__kind", "id")
+    )
+    fee = PriceItem.objects.filter(
+        version_id=versions.get(PriceList.Kind.PLATFORM_FEE), unit=PriceItem.Unit.BASIS_POINTS, model="*"
+    ).values_list("price", flat=True)
+    return Current(version_id=versions.get(PriceList.Kind.PROVIDER_COST), fee_bps=fee.first() or 0)
+
+
+def _read_model(version_id: int | None, model: str) -> ModelPrice | None:
+    tiers: dict[int, dict[str, int]] = {}
+    most: int | None = None
+    items = PriceItem.objects.filter(version_id=version_id, model=model).order_by("context_from")
+    for unit, context_from, price, limit in items.values_list("unit", "context_from", "price", "most"):
+        tiers.setdefault(context_from, {})[unit] = price
+        most = most or limit
+    if not tiers:
+        return None
+    below: Mapping[str, int] = {}
+    built = []
+    for context_from, prices in tiers.items():
+        below = {**below, **prices}
+        built.append(_tier(context_from, below))
+    return ModelPrice(tiers=tuple(built), max_output_tokens=most)
+
+
+def _tier(context_from: int, prices: Mapping[str, int]) -> UnitPrices:
+    """A tier in which every kind of token has a price: its own, or that of the kind it is a part of."""
+    read, written = prices.get("input", 0), prices.get("output", 0)
+    return UnitPrices(
+        context_from=context_from,
+        input=read,
+        cached_input=prices.get("cached_input", read),
+        cache_write=prices.get("cache_write", read),
+        input_audio=prices.get("input_audio", read),
+        output=written,
+        reasoning=prices.get("reasoning", written),
+        output_audio=prices.get("output_audio", written),
+    )

@@ -1,0 +1,70 @@
+"""Prices: what a run may cost, what it did cost, and on which terms.
+
+Prices are picodollars per unit, amounts nanodollars, shares basis points; all of them are whole numbers.
+"""
+
+from billing.errors import PriceUnavailable
+from billing.price_table import table
+from billing.rating import (
+    DEFAULT_OUTPUT_TOKENS,
+    AgentPrice,
+    ModelPrice,
+    PriceTerms,
+    Rated,
+    UnitPrices,
+    affordable_output_tokens,
+    estimate,
+    input_tokens_bound,
+    rate,
+)
+from tenants.threads import in_thread
+
+__all__ = [
+    "DEFAULT_OUTPUT_TOKENS", "AgentPrice", "ModelPrice", "PriceTerms", "Rated", "UnitPrices",
+    "affordable_output_tokens", "estimate", "input_tokens_bound", "rate", "terms", "terms_for",
+]  # fmt: skip
+
+FREE_PROVIDER = "scripted"
+"""Models of this provider come with the platform and cost nobody anything."""
+
+
+async def terms(
+    *, model: str, agent_price: AgentPrice, platform_credential: bool, owner_is_payer: bool, unpriced_allowed: bool
+) -> PriceTerms:
+    """`terms_for` on the event loop: what the process does not remember is read in a thread."""
+    if not table.known(model):
+        await in_thread(table.lookup, model)
+    return terms_for(
+        model=model,
+        agent_price=agent_price,
+        platform_credential=platform_credential,
+        owner_is_payer=owner_is_payer,
+        unpriced_allowed=unpriced_allowed,
+    )
+
+
+def terms_for(
+    *, model: str, agent_price: AgentPrice, platform_credential: bool, owner_is_payer: bool, unpriced_allowed: bool
+) -> PriceTerms:
+    """Everything the price of a run depends on, as it stands now; the first look at a model reads the database.
+
+    A model without a price is refused (PriceUnavailable), never taken for free: unless the agent names a price of its
+    own and nobody's bill can come as a surprise, because the credential is the owner's, the model is scripted, or staff
+    allowed unpriced models on the platform's credential.
+    """
+    current, price = table.lookup(model)
+    if price is None and not (
+        agent_price.explicit and (not platform_credential or unpriced_allowed or model.startswith(f"{FREE_PROVIDER}/"))
+    ):
+        raise PriceUnavailable(model)
+    return PriceTerms(
+        model=price,
+        per_run_nanos=agent_price.per_run_nanos,
+        markup_bps=agent_price.markup_bps,
+        input_pico=agent_price.input_pico or 0,
+        output_pico=agent_price.output_pico or 0,
+        fee_bps=current.fee_bps,
+        price_version_id=current.version_id,
+        platform_credential=platform_credential,
+        owner_is_payer=owner_is_payer,
+    )

@@ -1,0 +1,221 @@
+-- Ending holds: what the work cost moves from the payer's wallet, once; and what nobody ended is swept.
+
+-- Who pays what:
+--   the platform's credential: the payer owes cost + markup + fee; the platform gets cost and fee (it owes the provider
+--     the cost), the creator the markup;
+--   the creator's own credential, a foreign payer: the creator gets cost + markup, the platform the fee;
+--   the creator's own credential, the creator pays: the fee only.
+-- A charge is at most what the hold reserved plus what the wallet has left at that instant. What is short is cut from
+-- the creator's share first, then from the platform's fee; the cost that is then still unpaid is the platform's loss.
+-- A hold that expired reserved nothing any more: its late settlement lives off what the wallet has left.
+CREATE OR REPLACE FUNCTION billing_settle_many(
+    ids uuid[], costs bigint[], markups bigint[], fees bigint[], platform_credentials boolean[],
+    sources text[], statuses text[], finish_reasons text[]
+) RETURNS TABLE (item integer, outcome text, charged bigint, loss bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    settled uuid[];
+BEGIN
+    PERFORM billing_lock(ids, '{}');
+
+    WITH asked AS (
+        SELECT DISTINCT ON (u.id) u.*
+        FROM unnest(ids, costs, markups, fees, platform_credentials, sources)
+            WITH ORDINALITY AS u (id, cost, markup, fee, platform_credential, source, i)
+        ORDER BY u.id, u.i
+    ), due AS (
+        SELECT asked.*, h.organization_id, c.beneficiary_id, h.account_id, h.state = 'expired' AS late,
+            CASE h.state WHEN 'open' THEN h.amount ELSE 0 END AS reserved,
+            CASE
+                WHEN c.beneficiary_id IS NULL THEN 0
+                WHEN asked.platform_credential THEN asked.markup
+                WHEN c.beneficiary_id = h.organization_id THEN 0
+                ELSE asked.cost + asked.markup
+            END AS creator_due,
+            asked.fee + CASE
+                WHEN NOT asked.platform_credential THEN 0
+                WHEN c.beneficiary_id IS NULL THEN asked.cost + asked.markup
+                ELSE asked.cost
+            END AS platform_due,
+            a.credits_posted + a.credit_limit - a.debits_posted - a.debits_pending AS available
+        FROM asked
+        JOIN billing_hold h ON h.id = asked.id AND h.state IN ('open', 'expired')
+        JOIN billing_charge c ON c.id = h.charge_id
+        JOIN billing_account a ON a.id = h.account_id
+    ), beyond AS (
+        SELECT due.*, greatest(creator_due + platform_due - reserved, 0) AS excess,
+            sum(greatest(creator_due + platform_due - reserved, 0)) OVER (PARTITION BY account_id ORDER BY i) AS so_far
+        FROM due
+    ), granted AS (
+        SELECT beyond.*,
+            (least(available, so_far) - least(available, so_far - excess))::bigint AS overrun
+        FROM beyond
+    ), cut AS (
+        SELECT granted.*, excess - overrun AS short FROM granted
+    ), shared AS (
+        SELECT cut.*, creator_due - least(short, creator_due) AS creator_share,
+            platform_due - greatest(short - creator_due, 0) AS platform_share
+        FROM cut
+    ), written AS (
+        INSERT INTO billing_settlement AS s (hold_id, organization_id, beneficiary_id, platform_credential, source,
+            late, cost, markup, fee, reserved, overrun, charged, creator_share, platform_share, loss)
+        SELECT id, organization_id, beneficiary_id, platform_credential, source, late, cost, markup, fee, reserved,
+            overrun, creator_share + platform_share, creator_share, platform_share,
+            CASE WHEN platform_credential THEN greatest(cost - platform_share, 0) ELSE 0 END
+        FROM shared
+        RETURNING s.hold_id
+    )
+    SELECT coalesce(array_agg(written.hold_id), '{}') INTO settled FROM written;
+
+    -- The reservation goes before the debit comes, or the wallet would look overdrawn in between.
+    UPDATE billing_hold h
+    SET state = CASE h.state WHEN 'open' THEN 'settled' ELSE 'late' END,
+        closed_at = coalesce(h.closed_at, clock_timestamp())
+    WHERE h.id = ANY (settled);
+    PERFORM billing_post_settlements(settled);
+    PERFORM billing_book_unheld(ids, costs, platform_credentials);
+
+    UPDATE billing_charge c
+    SET status = ended.status, finish_reason = ended.finish_reason, finished_at = clock_timestamp()
+    FROM (
+        SELECT DISTINCT ON (u.id) u.id, u.status, u.finish_reason
+        FROM unnest(ids, statuses, finish_reasons) WITH ORDINALITY AS u (id, status, finish_reason, i)
+        ORDER BY u.id, u.i
+    ) ended
+    WHERE c.id = ended.id AND (c.id = ANY (settled)
+        OR c.status = 'authorized' AND NOT EXISTS (SELECT FROM billing_hold h WHERE h.charge_id = c.id));
+
+    RETURN QUERY
+    SELECT u.i::integer,
+        CASE
+            WHEN c.id IS NULL THEN 'unknown'
+            WHEN h.state = 'released' THEN 'released'
+            ELSE 'settled'
+        END,
+        coalesce(s.charged, 0),
+        coalesce(s.loss, t.amount, 0)
+    FROM unnest(ids) WITH ORDINALITY AS u (id, i)
+    LEFT JOIN billing_charge c ON c.id = u.id
+    LEFT JOIN billing_hold h ON h.charge_id = u.id
+    LEFT JOIN billing_settlement s ON s.hold_id = h.id
+    LEFT JOIN billing_transfergroup g ON h.id IS NULL AND g.key = 'unheld_loss:' || u.id
+    LEFT JOIN billing_transfer t ON t.group_id = g.id
+    ORDER BY u.i;
+END
+$$;
+
+-- The transfers of new settlements: at most four lines each.
+CREATE OR REPLACE FUNCTION billing_post_settlements(settled uuid[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    to_revenue bigint := billing_platform_account('platform_revenue');
+    to_cost bigint := billing_platform_account('provider_cost');
+    to_payable bigint := billing_platform_account('provider_payable');
+    to_loss bigint := billing_platform_account('overrun_loss');
+BEGIN
+    INSERT INTO billing_account (code, kind, normal, organization_id)
+    SELECT DISTINCT 'organization:' || s.beneficiary_id || ':creator_earnings', 'creator_earnings', 'C',
+        s.beneficiary_id
+    FROM billing_settlement s
+    WHERE s.hold_id = ANY (settled) AND s.creator_share > 0 AND NOT EXISTS (
+        SELECT FROM billing_account a WHERE a.kind = 'creator_earnings' AND a.organization_id = s.beneficiary_id
+    )
+    ON CONFLICT DO NOTHING;
+
+    INSERT INTO billing_transfergroup (key, kind, organization_id, charge_id, hold_id)
+    SELECT 'settlement:' || s.hold_id, CASE WHEN s.late THEN 'late_settlement' ELSE 'settlement' END,
+        s.organization_id, h.charge_id, h.id
+    FROM billing_settlement s JOIN billing_hold h ON h.id = s.hold_id
+    WHERE s.hold_id = ANY (settled) AND (s.charged > 0 OR s.platform_credential AND s.cost > 0);
+
+    INSERT INTO billing_transfer (group_id, line, debit_id, credit_id, debit_organization_id, credit_organization_id,
+        amount)
+    SELECT g.id, moved.line, moved.debit_id, moved.credit_id, moved.debit_organization_id,
+        moved.credit_organization_id, moved.amount
+    FROM billing_settlement s
+    JOIN billing_hold h ON h.id = s.hold_id
+    JOIN billing_transfergroup g ON g.hold_id = s.hold_id
+    LEFT JOIN billing_account creator
+        ON creator.kind = 'creator_earnings' AND creator.organization_id = s.beneficiary_id
+    CROSS JOIN LATERAL (VALUES
+        (1, h.account_id, to_revenue, s.organization_id, NULL::uuid, s.platform_share),
+        (2, h.account_id, creator.id, s.organization_id, s.beneficiary_id, s.creator_share),
+        (3, to_cost, to_payable, NULL, NULL, CASE WHEN s.platform_credential THEN s.cost - s.loss ELSE 0 END),
+        (4, to_loss, to_payable, NULL, NULL, s.loss)
+    ) AS moved (line, debit_id, credit_id, debit_organization_id, credit_organization_id, amount)
+    WHERE s.hold_id = ANY (settled) AND moved.amount > 0;
+END
+$$;
+
+-- Work that was let through for nothing and yet cost the platform something: the provider is owed, nobody pays.
+CREATE OR REPLACE FUNCTION billing_book_unheld(ids uuid[], costs bigint[], platform_credentials boolean[])
+RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    PERFORM FROM billing_charge c
+    WHERE c.id = ANY (ids) AND NOT EXISTS (SELECT FROM billing_hold h WHERE h.charge_id = c.id)
+    ORDER BY c.id FOR NO KEY UPDATE;
+
+    WITH lost AS (
+        SELECT DISTINCT ON (u.id) u.id, u.cost, u.platform_credential
+        FROM unnest(ids, costs, platform_credentials) WITH ORDINALITY AS u (id, cost, platform_credential, i)
+        ORDER BY u.id, u.i
+    ), booked AS (
+        INSERT INTO billing_transfergroup AS g (key, kind, organization_id, charge_id)
+        SELECT 'unheld_loss:' || c.id, 'unheld_loss', c.organization_id, c.id
+        FROM lost JOIN billing_charge c ON c.id = lost.id
+        WHERE lost.platform_credential AND lost.cost > 0 AND c.status = 'authorized'
+            AND NOT EXISTS (SELECT FROM billing_hold h WHERE h.charge_id = c.id)
+        ON CONFLICT DO NOTHING
+        RETURNING g.id, g.charge_id
+    )
+    INSERT INTO billing_transfer (group_id, line, debit_id, credit_id, amount)
+    SELECT booked.id, 1, billing_platform_account('overrun_loss'), billing_platform_account('provider_payable'),
+        lost.cost
+    FROM booked JOIN lost ON lost.id = booked.charge_id;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION billing_platform_account(kind text) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT a.id FROM billing_account a WHERE a.code = 'platform:' || $1;
+$$;
+
+-- Close what nobody came back for: settle what was checkpointed, release the rest. One sweeper at a time; answers how
+-- many holds it closed.
+CREATE OR REPLACE FUNCTION billing_sweep(most integer) RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    due uuid[];
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(hashtextextended('billing_sweep', 0)) THEN
+        RETURN 0;
+    END IF;
+
+    SELECT coalesce(array_agg(late.id), '{}') INTO due FROM (
+        SELECT h.id FROM billing_hold h WHERE h.state = 'open' AND h.expires_at < now()
+        ORDER BY h.expires_at LIMIT most FOR NO KEY UPDATE SKIP LOCKED
+    ) late;
+
+    PERFORM billing_settle_many(array_agg(h.id), array_agg(h.accrued_cost), array_agg(h.accrued_markup),
+        array_agg(h.accrued_fee), array_agg(c.platform_credential), array_agg('checkpoint'::text),
+        array_agg('orphaned'::text), array_agg(''::text))
+    FROM billing_hold h JOIN billing_charge c ON c.id = h.charge_id
+    WHERE h.id = ANY (due) AND h.accrued_cost + h.accrued_markup + h.accrued_fee > 0
+    HAVING count(*) > 0;
+
+    PERFORM billing_lock(due, '{}');
+    UPDATE billing_hold h SET state = 'expired', closed_at = clock_timestamp()
+    WHERE h.id = ANY (due) AND h.state = 'open';
+
+    -- Free work has no hold that could expire; an hour is longer than any run may take.
+    UPDATE billing_charge c SET status = 'orphaned', finished_at = clock_timestamp()
+    WHERE c.status = 'authorized' AND (c.id = ANY (due) OR c.id IN (
+        SELECT f.id FROM billing_charge f
+        WHERE f.status = 'authorized' AND f.started_at < now() - interval '1 hour'
+            AND NOT EXISTS (SELECT FROM billing_hold h WHERE h.charge_id = f.id)
+        ORDER BY f.id LIMIT most FOR NO KEY UPDATE SKIP LOCKED
+    ));
+    RETURN cardinality(due);
+END
+$$;
