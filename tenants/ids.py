@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,13 +17,13 @@ def uuid7() -> UUID:
     return UUID(int=value)
 
 
-class Uuid7Field(models.UUIDField):
+class Uuid7Field(models.UUIDField):  # type: ignore[type-arg]
     """A primary key made by `uuid7`; to migrations it is a plain UUIDField, so that they import nothing of ours."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"primary_key": True, "default": uuid7, "editable": False, **options})
 
-    def deconstruct(self) -> tuple[str, str, list[Any], dict[str, Any]]:
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
         """The field as a migration writes it."""
         name, _, arguments, options = super().deconstruct()
         options.pop("default", None)

@@ -7,7 +7,7 @@ from django.db import connections
 
 from tenants import context, vault
 from tenants.caller import Caller
-from tenants.models import ProviderCredential
+from tenants.models import ProviderCredential, belonging_to
 from tenants.recognition import recognition
 from tenants.secret import Secret
 from tenants.services.credentials import place_of
@@ -85,7 +85,7 @@ def provider_credential(
         else context.platform_context(reason="use the platform's own credential")
     )
     with scope:
-        rows = ProviderCredential.objects.filter(organization_id=organization_id, provider=provider)
+        rows = ProviderCredential.objects.filter(belonging_to(organization_id), provider=provider)
         if reference:
             rows = rows.filter(id=reference) if _is_uuid(reference) else rows.filter(label=reference)
         row = rows.select_related("data_key").order_by("created_at", "id").first()

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from tenants.context import atomic
 from tenants.errors import SecretUnreadable
-from tenants.models import DataKey
+from tenants.models import DataKey, belonging_to
 from tenants.secret import Secret
 
 _NONCE_BYTES = 12
@@ -37,7 +37,7 @@ class Place:
 
 def data_key_of(organization_id: UUID | None) -> DataKey:
     """The key in use for an organization (None: the platform), made on first use."""
-    rows = DataKey.objects.filter(organization_id=organization_id, retired_at=None)
+    rows = DataKey.objects.filter(belonging_to(organization_id), retired_at=None)
     found = rows.first()
     if found is not None:
         return found
@@ -57,11 +57,11 @@ def seal(value: Secret, *, place: Place, data_key: DataKey) -> bytes:
     return nonce + AESGCM(_unwrap(data_key)).encrypt(nonce, value.reveal().encode(), place.associated_data)
 
 
-def unseal(sealed: bytes, *, place: Place, data_key: DataKey) -> Secret:
+def unseal(sealed: bytes | memoryview, *, place: Place, data_key: DataKey) -> Secret:
     """The value again; SecretUnreadable when its key, its place or its bytes are not those it was sealed with."""
-    sealed = bytes(sealed)
+    nonce, rest = bytes(sealed[:_NONCE_BYTES]), bytes(sealed[_NONCE_BYTES:])
     try:
-        plain = AESGCM(_unwrap(data_key)).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place.associated_data)
+        plain = AESGCM(_unwrap(data_key)).decrypt(nonce, rest, place.associated_data)
     except InvalidTag:
         raise SecretUnreadable(
             f"The {place.column} of {place.table} {place.row} does not open; store it again."
@@ -77,8 +77,7 @@ def retire(data_key: DataKey) -> None:
 
 def rewrap(data_key: DataKey) -> bool:
     """Wrap a data key anew when the key-encryption key has changed; whether that was needed."""
-    current = settings.ROBUTLER.key("kek")
-    if data_key.wrapped_by == _fingerprint(current):
+    if data_key.wrapped_by == _fingerprint(_kek()):
         return False
     data_key.wrapped, data_key.wrapped_by = _wrap(data_key, _unwrap(data_key))
     data_key.save(update_fields=["wrapped", "wrapped_by"])
@@ -86,20 +85,27 @@ def rewrap(data_key: DataKey) -> bool:
 
 
 def _wrap(data_key: DataKey, plain: bytes) -> tuple[bytes, str]:
-    kek = settings.ROBUTLER.key("kek")
+    kek = _kek()
     nonce = os.urandom(_NONCE_BYTES)
     return nonce + AESGCM(kek).encrypt(nonce, plain, _place_of(data_key)), _fingerprint(kek)
 
 
 def _unwrap(data_key: DataKey) -> bytes:
     wrapped = bytes(data_key.wrapped)
-    for kek in (settings.ROBUTLER.key("kek"), settings.ROBUTLER.key("previous_kek")):
+    for kek in (_kek(), settings.ROBUTLER.key("previous_kek")):
         if kek and _fingerprint(kek) == data_key.wrapped_by:
             try:
                 return AESGCM(kek).decrypt(wrapped[:_NONCE_BYTES], wrapped[_NONCE_BYTES:], _place_of(data_key))
             except InvalidTag:
                 break
     raise SecretUnreadable(f"Data key {data_key.id} does not open: set ROBUTLER_KEK to the key that wrapped it.")
+
+
+def _kek() -> bytes:
+    kek = settings.ROBUTLER.key("kek")
+    if kek is None:
+        raise SecretUnreadable("There is no key-encryption key: set ROBUTLER_KEK.")
+    return kek
 
 
 def _place_of(data_key: DataKey) -> bytes:

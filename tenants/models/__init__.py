@@ -6,7 +6,7 @@ from tenants.models.data_key import DataKey
 from tenants.models.membership import Membership
 from tenants.models.organization import Organization
 from tenants.models.provider_credential import ProviderCredential
-from tenants.models.tenant import TenantManager, TenantModel, TenantQuerySet
+from tenants.models.tenant import TenantManager, TenantModel, TenantQuerySet, belonging_to
 from tenants.models.user import User
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "TenantModel",
     "TenantQuerySet",
     "User",
+    "belonging_to",
 ]

@@ -1,6 +1,7 @@
 """What every row that belongs to an organization has in common."""
 
 from typing import TypeVar
+from uuid import UUID
 
 from django.db import models
 
@@ -20,10 +21,15 @@ class TenantManager(models.Manager[Row]):
 
     def get_queryset(self) -> models.QuerySet[Row]:
         """The rows of the current organization; all rows in platform work."""
-        rows: models.QuerySet[Row] = TenantQuerySet(self.model, using=self._db, hints=self._hints)
+        rows: models.QuerySet[Row] = TenantQuerySet(self.model, using=self._db, hints=self._hints)  # type: ignore[attr-defined]
         if in_platform():
             return rows
         return rows.filter(organization_id=current_organization())
+
+
+def belonging_to(organization_id: UUID | None) -> models.Q:
+    """Rows of that organization; with None those of the platform itself."""
+    return models.Q(organization_id=organization_id)
 
 
 class TenantModel(models.Model):

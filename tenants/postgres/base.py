@@ -47,7 +47,7 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
         """Django's cursor, following the context."""
         return _FollowingCursor(cursor, self)
 
-    def make_debug_cursor(self, cursor: Any) -> CursorWrapper:
+    def make_debug_cursor(self, cursor: Any) -> postgresql.CursorDebugWrapper:
         """Django's logging cursor, following the context."""
         return _FollowingDebugCursor(cursor, self)
 
@@ -58,17 +58,17 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
 
     def _close(self) -> Any:
         self._told = _UNKNOWN
-        return super()._close()
+        return super()._close()  # type: ignore[misc]
 
     def _rollback(self) -> Any:
         self._told = _UNKNOWN
-        return super()._rollback()
+        return super()._rollback()  # type: ignore[misc]
 
     def _commit(self) -> Any:
         # COMMIT of a failed transaction is a rollback in PostgreSQL.
         if self.connection is not None and self.connection.info.transaction_status == TransactionStatus.INERROR:
             self._told = _UNKNOWN
-        return super()._commit()
+        return super()._commit()  # type: ignore[misc]
 
     def _savepoint_rollback(self, sid: str) -> None:
         # In a failed transaction nothing may be said before this, so it does not go through the following cursor.

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from tenants import audit, context, notify, vault
 from tenants.errors import InvalidCredential
-from tenants.models import DataKey, ProviderCredential
+from tenants.models import DataKey, ProviderCredential, belonging_to
 from tenants.secret import Secret
 
 PLATFORM_KEY: Final = "platform"
@@ -34,7 +34,7 @@ def store_credential(
     with context.atomic():
         row = (
             ProviderCredential.objects.select_for_update()
-            .filter(organization_id=organization_id, provider=provider, label=label)
+            .filter(belonging_to(organization_id), provider=provider, label=label)
             .first()
         )
         row = row or ProviderCredential(organization_id=organization_id, provider=provider, label=label)
@@ -62,11 +62,11 @@ def remove_credential(credential: ProviderCredential) -> None:
 def rotate_data_key(organization_id: UUID | None) -> int:
     """Seal everything of an organization anew under a fresh data key, and destroy the old ones; how many values."""
     with context.atomic():
-        old = list(DataKey.objects.select_for_update().filter(organization_id=organization_id))
+        old = list(DataKey.objects.select_for_update().filter(belonging_to(organization_id)))
         for data_key in old:
             vault.retire(data_key)
         fresh = vault.data_key_of(organization_id)
-        rows = ProviderCredential.objects.select_for_update().filter(organization_id=organization_id)
+        rows = ProviderCredential.objects.select_for_update().filter(belonging_to(organization_id))
         moved = [_resealed(row, fresh) for row in rows.select_related("data_key")]
         ProviderCredential.objects.bulk_update(moved, ["sealed", "data_key"])
         DataKey.objects.filter(pk__in=[data_key.pk for data_key in old]).delete()
