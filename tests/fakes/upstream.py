@@ -85,6 +85,9 @@ class Upstream:
         self._ready.set()
         self._loop.run_forever()
         server.close()
+        for transport in list(self.log.transports):
+            transport.abort()
+        self._loop.run_until_complete(asyncio.sleep(0))
 
 
 async def _listen(*, log: Log, key: str | None, pace_ms: float, host: str, port: int) -> asyncio.Server:

@@ -64,6 +64,7 @@ class Log:
     def __init__(self, *, lean: bool = False) -> None:
         self.lean = lean
         self.changed = Condition()
+        self.transports: set[asyncio.Transport] = set()
         self.clear()
 
     def clear(self) -> None:
@@ -110,11 +111,13 @@ class Server(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._connection = Connection(id=next(_IDS), opened_at=time.monotonic())
         self._log.connections.append(self._connection)
+        self._log.transports.add(self._transport)
         self._log.note()
 
     def connection_lost(self, exc: Exception | None) -> None:
         now = time.monotonic()
         self._connection.closed_at = now
+        self._log.transports.discard(self._transport)
         if self._timer:
             self._timer.cancel()
         if self._exchange and self._exchange.cut_at is None:

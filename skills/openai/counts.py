@@ -1,0 +1,55 @@
+"""Reads a provider's usage, and believes it only as far as it can be true."""
+
+from typing import Any
+
+import msgspec
+
+from skills.sdk import Usage
+
+TOKENS_MAX = 1_000_000_000
+"""Nobody uses more in one call; whoever says so is mistaken."""
+
+
+def usage_of(raw: bytes, *, spoke: bool) -> Usage | None:
+    """The usage, or None when it was not reported or cannot be true; `spoke` says that the reply was not empty."""
+    try:
+        told = msgspec.json.decode(raw)
+    except msgspec.DecodeError:
+        return None
+    if not isinstance(told, dict):
+        return None
+    read, written = _count(told.get("prompt_tokens")), _count(told.get("completion_tokens"))
+    if not read or written is None or (spoke and not written):
+        return None
+    of_input, of_output = _members(told, "prompt_tokens_details"), _members(told, "completion_tokens_details")
+    reasoning = _count(of_output.get("reasoning_tokens")) or 0
+    if reasoning and _count(told.get("total_tokens")) == read + written + reasoning:
+        # A vendor that counts reasoning beside the completion, not in it.
+        written += reasoning
+    return Usage(
+        input_tokens=read,
+        cached_input_tokens=_part(read, of_input.get("cached_tokens"), told.get("prompt_cache_hit_tokens")),
+        cache_write_tokens=_part(read, of_input.get("cache_write_tokens"), of_input.get("cache_creation_tokens")),
+        input_audio_tokens=_part(read, of_input.get("audio_tokens")),
+        output_tokens=written,
+        reasoning_tokens=_part(written, reasoning),
+        output_audio_tokens=_part(written, of_output.get("audio_tokens")),
+        accepted_prediction_tokens=_part(written, of_output.get("accepted_prediction_tokens")),
+        rejected_prediction_tokens=_part(written, of_output.get("rejected_prediction_tokens")),
+    )
+
+
+def _count(value: object) -> int | None:
+    fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= TOKENS_MAX
+    return value if fits and isinstance(value, int) else None
+
+
+def _part(total: int, *values: object) -> int:
+    """The first of the values that is a count; a part is never more than its whole."""
+    counts = (count for value in values if (count := _count(value)) is not None)
+    return min(next(counts, 0), total)
+
+
+def _members(told: dict[str, Any], name: str) -> dict[str, Any]:
+    value = told.get(name)
+    return value if isinstance(value, dict) else {}

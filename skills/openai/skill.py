@@ -1,0 +1,146 @@
+"""Any server that speaks OpenAI's Chat Completions, straight over HTTP."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Literal
+
+from pydantic import Field, field_validator
+from yarl import URL
+
+from skills.openai.body import body_of, choices_of
+from skills.openai.client import Call, attempt
+from skills.openai.retries import pause_before_retry
+from skills.sdk import (
+    Chunk,
+    Credential,
+    CredentialReference,
+    ModelFailed,
+    ModelRequest,
+    ModelSkill,
+    ModelUnauthorized,
+    NotAvailable,
+    RunContext,
+    Skill,
+)
+
+OPENAI = "https://api.openai.com/v1"
+URL_CHARACTERS_MAX = 2_048
+
+
+class OpenAISkill(ModelSkill):
+    """Lets an agent think with a model of OpenAI, or of any server that speaks its language."""
+
+    name = "openai"
+    providers = frozenset(("openai",))
+
+    class Options(Skill.Options):
+        """Which server, with whose key, and how patiently."""
+
+        base_url: str | None = Field(default=None, max_length=URL_CHARACTERS_MAX)
+        """The server's address up to and including /v1, when it is not OpenAI's. It never gets the platform's key."""
+        credential: CredentialReference | None = None
+        """Which of the organization's keys to use; without one, its own for this provider, else the platform's."""
+        retries: int = Field(default=2, ge=0, le=5)
+        """How often to try again before the first piece of the reply has come."""
+        connect_timeout_s: float = Field(default=3.0, ge=0.1, le=10)
+        """Seconds to reach the server."""
+        first_byte_timeout_s: float = Field(default=60.0, ge=0.1, le=300)
+        """Seconds until the reply begins."""
+        idle_timeout_s: float = Field(default=30.0, ge=0.1, le=300)
+        """Seconds of silence within the reply."""
+        output_limit_field: Literal["auto", "max_tokens", "max_completion_tokens"] = "auto"
+        """What the server calls the limit of tokens; OpenAI: max_completion_tokens, most others: max_tokens."""
+
+        @field_validator("base_url")
+        @classmethod
+        def _is_an_address(cls, value: str | None) -> str | None:
+            return None if value is None else _address(value)
+
+    options: Options
+
+    async def stream(self, ctx: RunContext, request: ModelRequest) -> AsyncGenerator[Chunk]:
+        """Yield the reply as it comes, trying again only while nothing has come."""
+        call = await self._call(ctx, request)
+        tried = 0
+        begun = False
+        while True:
+            try:
+                async with aclosing(attempt(call)) as chunks:
+                    async for chunk in chunks:
+                        begun = True
+                        yield chunk
+            except ModelFailed as failure:
+                pause = None if begun or tried >= self.options.retries else pause_before_retry(failure, tried=tried)
+                if pause is None:
+                    raise
+            else:
+                return
+            tried += 1
+            await asyncio.sleep(pause)
+
+    async def _call(self, ctx: RunContext, request: ModelRequest) -> Call:
+        options = self.options
+        credential = await self._credential(ctx)
+        base_url = self._base_url(credential)
+        at_openai = base_url == OPENAI
+        field = options.output_limit_field
+        if field == "auto":
+            field = "max_completion_tokens" if at_openai else "max_tokens"
+        provider, _, model = request.model.partition("/")
+        model = model if provider in self.providers and model else request.model
+        return Call(
+            url=f"{base_url}/chat/completions",
+            body=body_of(request, model=model, limit_field=field, openai_itself=at_openai),
+            id=uuid.uuid4().hex,
+            secret=credential.secret if credential else None,
+            choices=choices_of(request),
+            connect_s=options.connect_timeout_s,
+            first_byte_s=options.first_byte_timeout_s,
+            idle_s=options.idle_timeout_s,
+        )
+
+    async def _credential(self, ctx: RunContext) -> Credential | None:
+        """The key to send. A server of one's own may do without; a key that was asked for may not be missing."""
+        try:
+            return await ctx.ports.secrets.credential("openai", reference=self.options.credential)
+        except NotAvailable:
+            if self.options.base_url is None or self.options.credential is not None:
+                raise ModelUnauthorized(
+                    "There is no credential for openai. The agent's owner has to store one, or choose another."
+                ) from None
+            return None
+
+    def _base_url(self, credential: Credential | None) -> str:
+        """Where to send it. A key that belongs to an address goes there and nowhere else, whoever asks."""
+        own = self.options.base_url
+        if credential is None:
+            return own or OPENAI
+        bound = _plain(credential.base_url) if credential.base_url else None
+        if own is None:
+            return bound or OPENAI
+        if credential.platform or bound not in (None, own):
+            raise ModelUnauthorized(
+                "The credential is not meant for the agent's base_url. "
+                "The agent's owner has to store a credential of their own for it."
+            )
+        return own
+
+
+def _address(value: str) -> str:
+    try:
+        url = URL(value)
+    except ValueError:
+        raise ValueError("base_url is not a URL.") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise ValueError("base_url must begin with http:// or https:// and name a host.")
+    if url.user is not None or url.password is not None or "@" in url.authority:
+        raise ValueError("base_url must not carry a user name or password.")
+    if url.query_string or url.fragment:
+        raise ValueError("base_url must end with its path.")
+    return _plain(value)
+
+
+def _plain(url: str) -> str:
+    return str(URL(url)).rstrip("/")
