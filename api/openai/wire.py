@@ -12,7 +12,6 @@ from api.openai.reply import Reply
 from skills.sdk.usage import Usage
 
 DONE = b"data: [DONE]\n\n"
-KEEP_ALIVE = b": keep-alive\n\n"
 
 _PADDED_TO = 64
 _LINE_BREAKS = {"\u0085": b"\\u0085", "\u2028": b"\\u2028", "\u2029": b"\\u2029"}
@@ -46,7 +45,7 @@ class Chunks:
         self._text_tail = b'},"logprobs":null,"finish_reason":null}' + self._tail + b"}\n\n"
 
     def encode(self, events: Iterable[Event]) -> bytes:
-        """The bytes for `events`, as one piece for one write. After Finished comes `[DONE]`."""
+        """The bytes for `events`, as one piece for one write. `[DONE]` follows once the run is settled."""
         pieces: list[bytes] = []
         for event in events:
             if type(event) is Delta:
@@ -110,7 +109,6 @@ class Chunks:
             pieces.append(self._chunk(choice, {}, finish_reason=_reason(reason, self._envelope)))
         if self._envelope.include_usage:
             pieces.append(self._head + b'],"usage":' + msgspec.json.encode(usage_of(event.usage)) + b"}\n\n")
-        pieces.append(DONE)
 
     def _chunk(
         self,

@@ -1,0 +1,227 @@
+"""What every plain ASGI route gets from the edge: an id, a bounded body, honest errors, a count and one log line."""
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
+from uuid import uuid4
+
+import structlog
+from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
+from prometheus_client import Counter
+
+from api import metrics
+from api.cors import cors_headers
+from api.errors import problem_of
+from api.problems import Headers, Problem, Refused, body_of, headers_of
+from tenants.caller import Caller
+
+BODY_SECONDS = 30.0
+CLIENT_GONE = 499
+
+_LINGER_SECONDS = 2.0
+_LINGER_BYTES = 1_000_000
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+_JSON_TYPE = re.compile(rb"(?:application/(?:[\w.+-]+\+)?json|text/json)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
+_ALWAYS = [
+    (b"openai-version", b"2020-10-01"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'"),
+]
+
+_log = structlog.get_logger("robutler.request")
+
+
+class ClientGone(Exception):
+    """The client closed the connection, or reads no more; there is nobody to answer."""
+
+
+class Exchange:
+    """One request and its answer. Handlers read from it and answer through it."""
+
+    def __init__(self, scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.started_at = time.perf_counter()
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.request_id = request_id_of(self.headers)
+        self.caller: Caller | None = None
+        self.status = 0
+        self.facts: dict[str, object] = {}
+        """What the log line says besides the usual."""
+        self.fail: Callable[[Problem], Awaitable[None]] | None = None
+        """How a problem is told once the answer has begun."""
+        self._send = send
+        self._body_is_read = False
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the request came in."""
+        return time.perf_counter() - self.started_at
+
+    @property
+    def raw_send(self) -> ASGISendCallable:
+        """The server's own way out."""
+        return self._send
+
+    async def body(self, *, limit: int) -> bytes:
+        """The JSON text of the request, within `limit` bytes and in time."""
+        self._refuse_form()
+        announced = self.headers.get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > limit:
+            raise _too_large(limit)
+        pieces, size, more = [], 0, True
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                while more:
+                    message = await self.receive()
+                    if message["type"] != "http.request":
+                        raise ClientGone
+                    pieces.append(message.get("body", b""))
+                    size += len(pieces[-1])
+                    if size > limit:
+                        raise _too_large(limit)
+                    more = message.get("more_body", False)
+        except TimeoutError:
+            raise Refused(
+                Problem(
+                    status=408,
+                    type="timeout_error",
+                    code="request_timeout",
+                    message=f"The body did not arrive within {BODY_SECONDS:.0f} seconds.",
+                )
+            ) from None
+        self._body_is_read = True
+        return b"".join(pieces)
+
+    async def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Send the status and the headers; everything that every answer carries is added."""
+        self.status = status
+        every: Headers = [
+            (b"x-request-id", self.request_id.encode()),
+            (b"openai-processing-ms", b"%d" % (self.elapsed_s * 1000)),
+            *_ALWAYS,
+            *cors_headers(self.headers),
+            *headers,
+        ]
+        await self._send({"type": "http.response.start", "status": status, "headers": every, "trailers": False})
+
+    async def write(self, body: bytes, *, more: bool) -> None:
+        """Send a piece of the answer's body."""
+        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+
+    async def answer(self, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        """Send a whole JSON answer."""
+        length = (b"content-length", b"%d" % len(body))
+        await self.start(status, [(b"content-type", b"application/json"), length, *headers])
+        await self.write(body, more=False)
+
+    async def refuse(self, problem: Problem) -> None:
+        """Answer with a problem. A body still on its way is read a little longer, so that the client hears us."""
+        body, headers = body_of(problem), headers_of(problem)
+        if self._body_is_read or not self._has_body():
+            await self.answer(problem.status, body, headers)
+            return
+        length = (b"content-length", b"%d" % len(body))
+        close = (b"connection", b"close")
+        await self.start(problem.status, [(b"content-type", b"application/json"), length, close, *headers])
+        await self.write(body, more=True)
+        await self._linger()
+        await self.write(b"", more=False)
+
+    def _has_body(self) -> bool:
+        return self.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in self.headers
+
+    async def _linger(self) -> None:
+        size = 0
+        try:
+            async with asyncio.timeout(_LINGER_SECONDS):
+                while size < _LINGER_BYTES:
+                    message = await self.receive()
+                    if message["type"] != "http.request" or not message.get("more_body", False):
+                        return
+                    size += len(message.get("body", b""))
+        except TimeoutError:
+            return
+
+    def _refuse_form(self) -> None:
+        encoding = self.headers.get(b"content-encoding", b"identity").lower()
+        if encoding != b"identity":
+            raise _unsupported("The body is compressed. Send it as it is.")
+        kind = self.headers.get(b"content-type", b"")
+        if kind and not _JSON_TYPE.fullmatch(kind):
+            raise _unsupported("The body must be JSON. Send 'Content-Type: application/json'.")
+
+
+Handler: TypeAlias = Callable[[Exchange], Awaitable[None]]
+
+
+async def serve(
+    exchange: Exchange, handler: Handler, *, route: str, errors: Callable[[str], Counter] | None = None
+) -> None:
+    """Have `handler` answer; whatever it raises becomes an answer too, and every request is counted and logged."""
+    metrics.in_progress.inc()
+    problem: Problem | None = None
+    try:
+        await handler(exchange)
+    except ClientGone:
+        exchange.status = CLIENT_GONE
+    except Exception as error:  # noqa: BLE001 the edge of a request is where everything ends up
+        problem = recorded(error, exchange.request_id)
+        if errors is not None:
+            errors(problem.code).inc()
+        if not exchange.status:
+            await exchange.refuse(problem)
+        elif exchange.fail is not None:
+            await exchange.fail(problem)
+    finally:
+        metrics.in_progress.dec()
+        method, seconds = exchange.scope["method"], exchange.elapsed_s
+        metrics.answered(method=method, route=route, status=exchange.status, seconds=seconds)
+        _log.info(
+            "request",
+            request_id=exchange.request_id,
+            method=method,
+            route=route,
+            status=exchange.status,
+            duration_ms=round(seconds * 1000, 3),
+            **({"code": problem.code} if problem else {}),
+            **exchange.facts,
+        )
+
+
+def recorded(error: Exception, request_id: str) -> Problem:
+    """The problem that `error` is; one that nobody foresaw is logged with its traceback."""
+    problem = problem_of(error)
+    if problem.status == 500:
+        _log.error("unexpected error", request_id=request_id, exc_info=error)
+    return problem
+
+
+def request_id_of(headers: dict[bytes, bytes]) -> str:
+    """The client's own id for the request when it is a sensible one, else a new one."""
+    given = headers.get(b"x-request-id", b"")
+    return given.decode() if _REQUEST_ID.fullmatch(given) else f"req_{uuid4().hex}"
+
+
+def method_not_allowed(*allowed: str) -> Refused:
+    """The refusal of a method that a route does not know."""
+    return Refused(
+        Problem(
+            status=405,
+            type="invalid_request_error",
+            code="method_not_allowed",
+            message=f"This address takes {' and '.join(allowed)} only.",
+            extra_headers=((b"allow", ", ".join(allowed).encode()),),
+        )
+    )
+
+
+def _too_large(limit: int) -> Refused:
+    message = f"The body is larger than {limit} bytes."
+    return Refused(Problem(status=413, type="invalid_request_error", code="request_too_large", message=message))
+
+
+def _unsupported(message: str) -> Refused:
+    return Refused(Problem(status=415, type="invalid_request_error", code="unsupported_media_type", message=message))

@@ -1,0 +1,285 @@
+"""What went wrong, in HTTP's words: the one map from exceptions to problems."""
+
+import math
+from functools import singledispatch
+
+import psycopg
+from django.db import Error as DatabaseError
+
+from agents import errors as agents
+from api.problems import InvalidRequest, Problem, Refused
+from billing import errors as billing
+from skills.sdk import errors as skills
+from tenants import errors as tenants
+
+RETRY_SOON_S = 1
+
+
+@singledispatch
+def problem_of(error: BaseException) -> Problem:
+    """The problem that `error` is for the client. What nobody foresaw is an internal error and says no more."""
+    return Problem(
+        status=500,
+        type="server_error",
+        code="internal_error",
+        message="Something went wrong on our side. Try again; if it stays, tell us the X-Request-ID of this answer.",
+    )
+
+
+@problem_of.register
+def _(error: Refused) -> Problem:
+    return error.problem
+
+
+@problem_of.register
+def _(error: InvalidRequest) -> Problem:
+    return Problem(status=400, type="invalid_request_error", code=error.code, message=error.message, param=error.param)
+
+
+# --- who is asking ----------------------------------------------------------------------------------------------------
+
+
+@problem_of.register
+def _(error: tenants.InvalidKey) -> Problem:
+    """One wording for unknown and revoked. Some clients know a 401 by how its message begins."""
+    message = (
+        "Incorrect API key provided: it is unknown or was revoked. You can make one in the console, under API keys."
+    )
+    return Problem(status=401, type="authentication_error", code="invalid_api_key", message=message)
+
+
+@problem_of.register
+def _(error: tenants.ExpiredKey) -> Problem:
+    message = "Incorrect API key provided: it has expired. You can make a new one in the console, under API keys."
+    return Problem(status=401, type="authentication_error", code="expired_api_key", message=message)
+
+
+@problem_of.register
+def _(error: tenants.OrganizationSuspended) -> Problem:
+    message = "Your organization is suspended. Please contact support."
+    return Problem(status=403, type="permission_error", code="tenant_suspended", message=message)
+
+
+@problem_of.register(tenants.PermissionMissing)
+@problem_of.register(skills.AccessDenied)
+def _(error: Exception) -> Problem:
+    return Problem(
+        status=403, type="permission_error", code="insufficient_scope", message=str(error) or "Not permitted."
+    )
+
+
+@problem_of.register
+def _(error: skills.RunRefused) -> Problem:
+    return Problem(
+        status=403, type="permission_error", code="agent_not_allowed", message=str(error) or "Not permitted."
+    )
+
+
+# --- agents -----------------------------------------------------------------------------------------------------------
+
+
+@problem_of.register
+def _(error: agents.AgentNotFound) -> Problem:
+    return Problem(
+        status=404,
+        type="invalid_request_error",
+        code="model_not_found",
+        message="The model does not exist, or you do not have access to it. GET /v1/models lists those you may use.",
+        param="model",
+    )
+
+
+@problem_of.register(agents.AgentMisconfigured)
+@problem_of.register(tenants.SecretUnreadable)
+@problem_of.register(skills.NotAvailable)
+def _(error: Exception) -> Problem:
+    return Problem(
+        status=503,
+        type="server_error",
+        code="service_unavailable",
+        message="The agent cannot run as it is configured. Its owner has to look after its skills and credentials.",
+        should_retry=False,
+    )
+
+
+@problem_of.register
+def _(error: agents.Draining) -> Problem:
+    return _unavailable("The server is shutting down; another one will answer.", code="draining")
+
+
+@problem_of.register
+def _(error: agents.RunStopped) -> Problem:
+    return _unavailable("The run was stopped before it was done.")
+
+
+@problem_of.register
+def _(error: agents.TooManyRuns) -> Problem:
+    return _unavailable("Too many runs are in progress. Try again shortly.")
+
+
+@problem_of.register(agents.AgentsUnavailable)
+@problem_of.register(tenants.TenantsUnavailable)
+@problem_of.register(DatabaseError)
+@problem_of.register(psycopg.Error)
+def _(error: Exception) -> Problem:
+    return _unavailable("The service is not available at the moment. Try again shortly.")
+
+
+# --- models -----------------------------------------------------------------------------------------------------------
+
+
+@problem_of.register
+def _(error: skills.SkillError) -> Problem:
+    return _upstream(502, "upstream_error", "upstream_failed", str(error), retry_after_s=None)
+
+
+@problem_of.register
+def _(error: skills.ModelFailed) -> Problem:
+    return _upstream(502, "upstream_error", "upstream_failed", str(error), retry_after_s=_wait(error))
+
+
+@problem_of.register
+def _(error: skills.ModelUnauthorized) -> Problem:
+    message = "The model's provider refuses the agent's credential. The agent's owner has to mend it."
+    return Problem(status=502, type="upstream_error", code="upstream_failed", message=message, should_retry=False)
+
+
+@problem_of.register
+def _(error: skills.ModelRejected) -> Problem:
+    return Problem(
+        status=400,
+        type="invalid_request_error",
+        code=error.code or ("unsupported_parameter" if error.parameter else "invalid_value"),
+        message=str(error),
+        param=error.parameter,
+    )
+
+
+@problem_of.register
+def _(error: skills.ModelRateLimited) -> Problem:
+    return _upstream(429, "rate_limit_error", "rate_limit_exceeded", str(error), retry_after_s=_wait(error))
+
+
+@problem_of.register
+def _(error: skills.ModelOverloaded) -> Problem:
+    return _upstream(503, "upstream_error", "upstream_overloaded", str(error), retry_after_s=_wait(error))
+
+
+@problem_of.register
+def _(error: skills.ModelTimeout) -> Problem:
+    return _upstream(504, "timeout_error", "upstream_timeout", str(error), retry_after_s=None)
+
+
+@problem_of.register
+def _(error: TimeoutError) -> Problem:
+    message = "The agent did not finish within the time it has for a run."
+    return _upstream(504, "timeout_error", "upstream_timeout", message, retry_after_s=None)
+
+
+# --- money ------------------------------------------------------------------------------------------------------------
+
+
+@problem_of.register
+def _(error: billing.InsufficientFunds) -> Problem:
+    """Money that only other runs hold comes back by itself: that one may be tried again, and nothing else."""
+    metadata = {
+        "limit_source": "wallet",
+        "required_nanos": str(error.required_nanos),
+        "available_nanos": str(error.available_nanos),
+        "held_nanos": str(error.held_nanos),
+    }
+    if error.available_nanos + error.held_nanos >= error.required_nanos and error.held_nanos > 0:
+        return Problem(
+            status=402,
+            type="insufficient_quota",
+            code="in_flight_budget_exhausted",
+            message="What is left of your credit is reserved by runs in progress. Try again when they are done.",
+            metadata={**metadata, "remedy": "wait"},
+            retry_after_s=RETRY_SOON_S,
+            should_retry=True,
+        )
+    return Problem(
+        status=402,
+        type="insufficient_quota",
+        code="credit_balance_exhausted",
+        message="Your credit does not cover this request. Top up, or ask for less with 'max_completion_tokens'.",
+        metadata={**metadata, "remedy": "top_up"},
+        should_retry=False,
+    )
+
+
+@problem_of.register
+def _(error: billing.NoWallet) -> Problem:
+    return Problem(
+        status=402,
+        type="insufficient_quota",
+        code="credit_balance_exhausted",
+        message="Your organization has no credit yet. Top up first.",
+        metadata={"limit_source": "wallet", "available_nanos": "0", "remedy": "top_up"},
+        should_retry=False,
+    )
+
+
+@problem_of.register
+def _(error: skills.BudgetExhausted) -> Problem:
+    return Problem(
+        status=402,
+        type="insufficient_quota",
+        code="request_exceeds_budget",
+        message="The money reserved for this run does not cover it.",
+        metadata={"limit_source": "run", "remedy": "top_up"},
+        should_retry=False,
+    )
+
+
+@problem_of.register
+def _(error: skills.PaymentRequired) -> Problem:
+    return Problem(
+        status=402,
+        type="payment_required",
+        code="payment_required",
+        message=str(error) or "What was asked for is not paid for.",
+        should_retry=False,
+    )
+
+
+@problem_of.register
+def _(error: billing.WalletFrozen) -> Problem:
+    message = "Your organization's wallet is frozen. Please contact support."
+    return Problem(status=403, type="permission_error", code="wallet_frozen", message=message)
+
+
+@problem_of.register
+def _(error: billing.BillingBusy) -> Problem:
+    return _unavailable("Billing is busy at the moment. Try again shortly.", code="billing_busy")
+
+
+@problem_of.register
+def _(error: billing.BillingUnavailable) -> Problem:
+    return _unavailable("Billing is not available at the moment. Try again shortly.", code="billing_unavailable")
+
+
+@problem_of.register
+def _(error: billing.PriceUnavailable) -> Problem:
+    return Problem(
+        status=503,
+        type="server_error",
+        code="price_unavailable",
+        message="The agent's model has no price, so it cannot be used. Its owner can set one.",
+        should_retry=False,
+    )
+
+
+def _unavailable(message: str, *, code: str = "service_unavailable") -> Problem:
+    return Problem(status=503, type="server_error", code=code, message=message, retry_after_s=RETRY_SOON_S)
+
+
+def _upstream(status: int, type: str, code: str, message: str, *, retry_after_s: int | None) -> Problem:
+    message = message or "The agent's model did not answer."
+    return Problem(status=status, type=type, code=code, message=message, retry_after_s=retry_after_s)
+
+
+def _wait(error: skills.ModelFailed) -> int:
+    """How long to wait in whole seconds, at least one: what the provider said, if it said something sensible."""
+    seconds = error.retry_after_s or 0
+    return min(max(RETRY_SOON_S, math.ceil(seconds)), 3600) if math.isfinite(seconds) else RETRY_SOON_S

@@ -1,0 +1,50 @@
+"""What the edge counts. Labels are bounded: routes by name, never by path, and nothing about who asked."""
+
+from functools import cache
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+_requests = Counter("robutler_http_requests", "Answers by method, route and status.", ("method", "route", "status"))
+_duration = Histogram(
+    "robutler_http_request_duration_seconds", "From a request to the end of its answer.", ("route",), buckets=_SECONDS
+)
+_agent_requests = Counter("robutler_agent_requests", "Completions that reached an agent.", ("stream",))
+_agent_errors = Counter("robutler_agent_errors", "Completions that failed, by the error's code.", ("error_type",))
+
+in_progress = Gauge(
+    "robutler_http_requests_in_progress", "Requests not yet answered whole.", multiprocess_mode="livesum"
+)
+first_chunk = Histogram(
+    "robutler_time_to_first_chunk_seconds", "From a request to the first piece of its stream.", buckets=_SECONDS
+)
+
+
+def answered(*, method: str, route: str, status: int, seconds: float) -> None:
+    """Count one finished request."""
+    _answers(method if method in _METHODS else "other", route, status).inc()
+    _durations(route).observe(seconds)
+
+
+@cache
+def agent_requests(*, stream: bool) -> Counter:
+    """The counter of completions, streamed or whole."""
+    return _agent_requests.labels(str(stream).lower())
+
+
+@cache
+def agent_errors(code: str) -> Counter:
+    """The counter of completions that failed with this code."""
+    return _agent_errors.labels(code)
+
+
+@cache
+def _answers(method: str, route: str, status: int) -> Counter:
+    return _requests.labels(method, route, str(status))
+
+
+@cache
+def _durations(route: str) -> Histogram:
+    return _duration.labels(route)

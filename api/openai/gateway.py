@@ -1,0 +1,151 @@
+"""Chat completions, as a plain ASGI application: whole or streamed, at every address an agent has."""
+
+import re
+from contextlib import aclosing
+
+from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
+from django.conf import settings
+
+from agents.runtime.events import Event, Finished
+from agents.services import runs
+from agents.services.runs import RunRequest, RunStream
+from api import drain, metrics
+from api.auth import authenticate
+from api.company import accompanied, departure
+from api.cors import cors_headers
+from api.edge import Exchange, method_not_allowed, serve
+from api.limits import slot
+from api.openai import addresses, schemas, wire
+from api.openai.schemas import Completion
+from api.openai.sse import EventStream
+from api.problems import Headers, InvalidRequest, Problem, Refused
+from tenants.ids import uuid7
+from tenants.permissions import CHAT_WRITE
+
+ROUTE = "chat.completions"
+
+_CONVERSATION_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+
+
+async def completions(scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    """Answer POST …/chat/completions."""
+    await serve(Exchange(scope, receive, send), _answer, route=ROUTE, errors=metrics.agent_errors)
+
+
+async def _answer(exchange: Exchange) -> None:
+    if exchange.scope["method"] == "OPTIONS":
+        await exchange.start(204, cors_headers(exchange.headers, preflight=True))
+        await exchange.write(b"", more=False)
+        return
+    if exchange.scope["method"] != "POST":
+        raise method_not_allowed("POST", "OPTIONS")
+    drain.refuse_when_draining()
+    exchange.caller = await authenticate(exchange.headers.get(b"authorization"), permission=CHAT_WRITE)
+    exchange.facts["organization"] = str(exchange.caller.organization_id)
+    with slot(exchange.caller):
+        completion = schemas.decode(await exchange.body(limit=settings.ROBUTLER.body_limit_bytes))
+        address = _address(exchange, completion)
+        metrics.agent_requests(stream=completion.stream).inc()
+        await _run(exchange, completion, address)
+
+
+async def _run(exchange: Exchange, completion: Completion, address: str) -> None:
+    assert exchange.caller is not None
+    run_id = uuid7()
+    exchange.facts.update(run_id=str(run_id), stream=completion.stream)
+    request = RunRequest(
+        run_id=run_id,
+        request_id=exchange.request_id,
+        messages=completion.messages,
+        client_tools=completion.tools,
+        parameters=completion.parameters,
+        max_output_tokens=completion.max_output_tokens,
+        stream=completion.stream,
+        end_user=completion.end_user,
+        conversation_id=_conversation_id(exchange),
+        body_bytes=completion.size_bytes,
+    )
+    async with aclosing(await runs.start_run(caller=exchange.caller, address=address, request=request)) as run:
+        exchange.facts["agent"] = run.public_name
+        if completion.stream:
+            await _stream(exchange, completion, run)
+        else:
+            await _whole(exchange, completion, run)
+
+
+async def _stream(exchange: Exchange, completion: Completion, run: RunStream) -> None:
+    """Send what has arrived in as few writes as possible; the end waits until the run is settled."""
+    chunks = wire.Chunks(_envelope(exchange, completion, run))
+    stream = EventStream(
+        exchange,
+        headers=_headers(completion, run),
+        keep_alive_s=settings.ROBUTLER.keep_alive_s,
+        failure=chunks.failure,
+    )
+    async with accompanied(stream.keep_company()):
+        opening, closing = chunks.opening(), b""
+        async for event in run:
+            events = [event, *run.ready()]
+            if isinstance(events[-1], Finished):
+                closing = opening + chunks.encode(events)
+            elif data := opening + chunks.encode(events):
+                await stream.send(data)
+            opening = b""
+        await stream.send(closing + wire.DONE, more=False)
+
+
+async def _whole(exchange: Exchange, completion: Completion, run: RunStream) -> None:
+    events: list[Event] = []
+    async with accompanied(departure(exchange)):
+        async for event in run:
+            events += [event, *run.ready()]
+    headers = _headers(completion, run)
+    if run.receipt is not None and not run.receipt.deferred:
+        headers.append((b"x-robutler-cost", _dollars(run.receipt.charged_nanos)))
+    await exchange.answer(200, wire.completion(events, _envelope(exchange, completion, run)), headers)
+
+
+def _address(exchange: Exchange, completion: Completion) -> str:
+    address = addresses.address_in(exchange.scope["path"])
+    if address is None:
+        message = "There is nothing at this address."
+        raise Refused(Problem(status=404, type="invalid_request_error", code="not_found", message=message))
+    if address != addresses.BY_MODEL:
+        return address
+    if not completion.model:
+        raise InvalidRequest(
+            "'model' is required: it names the agent.", code="missing_required_parameter", param="model"
+        )
+    return completion.model
+
+
+def _envelope(exchange: Exchange, completion: Completion, run: RunStream) -> wire.Envelope:
+    return wire.Envelope(
+        id=f"chatcmpl-{run.run_id.hex}",
+        created=run.created,
+        model=run.public_name,
+        include_usage=completion.include_usage,
+        obfuscate=completion.obfuscate,
+        legacy=completion.legacy,
+        named_events=exchange.headers.get(b"x-robutler-events") == b"1",
+    )
+
+
+def _headers(completion: Completion, run: RunStream) -> Headers:
+    headers: Headers = [(b"x-robutler-run-id", str(run.run_id).encode())]
+    if completion.ignored:
+        headers.append((b"x-robutler-ignored-params", ", ".join(completion.ignored).encode()))
+    return headers
+
+
+def _conversation_id(exchange: Exchange) -> str | None:
+    given = exchange.headers.get(b"x-conversation-id")
+    if given is None:
+        return None
+    if not _CONVERSATION_ID.fullmatch(given):
+        raise InvalidRequest("X-Conversation-ID takes 1 to 128 letters, digits and . _ : / + = @ -")
+    return given.decode()
+
+
+def _dollars(nanos: int) -> bytes:
+    return b"%d.%09d" % divmod(nanos, 1_000_000_000)
