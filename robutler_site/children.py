@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -38,22 +38,25 @@ class Guardian:
             bufsize=1,
         )
 
-    def tell(self, order: str) -> None:
-        """Pass on one order; a guardian that is gone takes none, and the supervisor goes on without it."""
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(f"{order}\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            return
+    def __enter__(self) -> Self:
+        return self
 
-    def dismiss(self) -> None:
-        """Say that everything is cleaned up already."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        # Whoever leaves the block has cleaned up: the guardian may go home.
         self.tell("farewell")
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         self._process.wait(STOP_SECONDS)
+
+    def tell(self, order: str) -> None:
+        """Pass on one order; a guardian that is gone takes none, and the supervisor goes on without it."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(f"{order}\n")
+            self._process.stdin.flush()
 
 
 @dataclass(kw_only=True)
@@ -62,6 +65,7 @@ class Child:
 
     name: str
     command: Sequence[str]
+    directory: Path
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     pass_fds: tuple[int, ...] = ()
@@ -81,6 +85,7 @@ class Child:
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 self.command,
+                cwd=self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -123,22 +128,9 @@ class Child:
 class Family:
     """All children together: started under the guardian's eyes, revived when they fall, ended within a bounded time."""
 
-    def __init__(self, *, lock_fd: int) -> None:
+    def __init__(self, guard: Guardian) -> None:
         self.children: list[Child] = []
-        self._guardian = Guardian(lock_fd=lock_fd)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.end()
-        self._guardian.dismiss()
-
-    def tell_guardian(self, order: str) -> None:
-        """Let the guardian know what else needs cleaning up."""
-        self._guardian.tell(order)
+        self._guardian = guard
 
     def add(self, child: Child) -> None:
         """Start a child and look after it from now on."""
@@ -158,22 +150,23 @@ class Family:
                 self._start(child)
         return fallen
 
-    def end(self) -> None:
-        """Ask every child to end, wait, kill what is left; a second Ctrl-C ends the waiting."""
-        running = [child.process for child in self.children if child.process is not None]
-        for process in running:
+    def end(self, *, hurried: Callable[[], bool]) -> list[str]:
+        """Ask every child to end, wait unless `hurried`, kill what is left; return the names of those killed."""
+        running = {child.name: child.process for child in self.children if child.process is not None}
+        for process in running.values():
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
-        try:
-            while time.monotonic() < deadline and any(process.poll() is None for process in running):
-                time.sleep(_PAUSE_S)
-        except KeyboardInterrupt:
-            pass  # Whoever is in a hurry gets what they ask for: the groups are killed below.
-        for process in running:
+        while time.monotonic() < deadline and not hurried():
+            if all(process.poll() is not None for process in running.values()):
+                break
+            time.sleep(_PAUSE_S)
+        killed = [name for name, process in running.items() if process.poll() is None]
+        for process in running.values():
             _kill_group(process.pid)
             process.wait()
         self.children.clear()
+        return killed
 
     def _start(self, child: Child) -> None:
         child.start()

@@ -1,0 +1,34 @@
+"""`manage.py up`: run the whole platform on this machine, with a demonstration in it."""
+
+import os
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from rich.console import Console
+
+DEFAULT_PORT = 8000
+
+
+class Command(BaseCommand):
+    """Start database, web, worker and scheduler, make one real call, and stay until Ctrl-C."""
+
+    help = "Run the whole platform on this machine and show its first reply; Ctrl-C stops it."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--port",
+            type=int,
+            default=int(os.environ.get("ROBUTLER_PORT") or DEFAULT_PORT),
+            help="The port to serve on; the next free one is taken when it is not free (default: ROBUTLER_PORT, 8000).",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        from robutler_site import supervisor
+        from robutler_site.database import DatabaseStartFailed
+        from robutler_site.startup import AlreadyRunning, NoFreePort
+
+        try:
+            supervisor.up(port=options["port"], console=Console(soft_wrap=True, highlight=False))
+        except (AlreadyRunning, NoFreePort, DatabaseStartFailed, supervisor.DidNotStart) as error:
+            raise CommandError(str(error)) from error

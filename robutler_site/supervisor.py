@@ -1,0 +1,180 @@
+"""`up`: the whole platform on one machine, started in order, looked after, and ended without a trace."""
+
+import http.client
+import signal
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+from django.conf import settings
+from rich.console import Console
+
+from robutler_site import demo, first_call, startup
+from robutler_site.celery import QUEUES
+from robutler_site.children import STOP_SECONDS, Child, Family, Guardian
+
+READY_SECONDS = 90
+FATAL_CRASHES = 3
+_WORKER_PROCESSES = 2
+_PROBE_TIMEOUT_S = 5.0
+_PROBE_PAUSE_S = 0.05
+_LOOK_PAUSE_S = 0.5
+
+
+class DidNotStart(Exception):
+    """A part of the platform did not come up; the message ends with what it said."""
+
+
+@dataclass(kw_only=True)
+class Interruptions:
+    """Ctrl-C and SIGTERM: the first stops the platform, one more while it stops means now."""
+
+    stopping: bool = False
+    hurried: bool = False
+
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        if self.stopping:
+            self.hurried = True
+            return
+        self.stopping = True
+        raise KeyboardInterrupt
+
+
+def up(*, port: int, console: Console) -> None:
+    """Run the platform until a signal ends it."""
+    interruptions = Interruptions()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interruptions.receive)
+    started_at = time.monotonic()
+    try:
+        with startup.only_one(settings.ROBUTLER.var_dir) as lock, Guardian(lock_fd=lock.fileno()) as guard:
+            listener = startup.listen(port)
+            chosen = listener.getsockname()[1]
+            if chosen != port:
+                console.print(f"Port {port} is taken; using {chosen}.")
+            url = f"http://{startup.HOST}:{chosen}"
+            startup.tell_others(lock, url=url)
+            with listener, _database(guard, console), _family(guard, interruptions, console) as family:
+                _start(family, url=url, listener_fd=listener.fileno(), console=console, started_at=started_at)
+                _look_after(family, console)
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+
+
+def _start(family: Family, *, url: str, listener_fd: int, console: Console, started_at: float) -> None:
+    applied = startup.migrate()
+    if applied:
+        console.print(f"Database: {applied} migrations applied.")
+    cast = demo.prepare(url)
+    startup.close_connections()
+    environment = demo.environment(cast)
+    web, *others = _children(listener_fd, environment)
+    family.add(web)
+    _wait_until_ready(family, url, console)
+    console.print(f"Ready after {time.monotonic() - started_at:.1f} s.")
+    for child in others:
+        family.add(child)
+    first_call.show(cast, console)
+    console.print(f"\nLogs are in {web.log.parent}. Ctrl-C stops everything.")
+
+
+def _children(listener_fd: int, environment: dict[str, str]) -> list[Child]:
+    logs: Path = settings.ROBUTLER.var_dir / "log"
+    celery = (sys.executable, "-m", "celery", "-A", "robutler_site", "--quiet")
+    web = (
+        sys.executable, "-m", "uvicorn", "robutler_site.asgi:application", "--fd", str(listener_fd),
+        "--loop", "uvloop", "--http", "httptools", "--lifespan", "on", "--no-access-log", "--no-server-header",
+        "--timeout-keep-alive", "65", "--timeout-graceful-shutdown", str(int(STOP_SECONDS) - 2),
+    )  # fmt: skip
+    worker = (
+        *celery, "worker", "--queues", ",".join(QUEUES), "--concurrency", str(_WORKER_PROCESSES),
+        "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat",
+    )  # fmt: skip
+    beat = (*celery, "beat", "--loglevel", "WARNING", "--pidfile", "")
+    commands = {"web": web, "worker": worker, "beat": beat}
+    return [
+        Child(
+            name=name,
+            command=command,
+            directory=settings.BASE_DIR,
+            log=logs / f"{name}.log",
+            environment={"PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1", **environment},
+            pass_fds=(listener_fd,) if name == "web" else (),
+        )
+        for name, command in commands.items()
+    ]
+
+
+def _wait_until_ready(family: Family, url: str, console: Console) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    host = url.removeprefix("http://")
+    while not _is_ready(host):
+        _tend(family, console)
+        for child in family.children:
+            if child.crashes >= FATAL_CRASHES:
+                raise DidNotStart(f"{child.name} does not stay up. It says:\n{child.last_lines()}")
+        if time.monotonic() > deadline:
+            said = "\n".join(child.last_lines() for child in family.children)
+            raise DidNotStart(f"Not ready after {READY_SECONDS} s. The processes say:\n{said}")
+        time.sleep(_PROBE_PAUSE_S)
+
+
+def _is_ready(host: str) -> bool:
+    connection = http.client.HTTPConnection(host, timeout=_PROBE_TIMEOUT_S)
+    try:
+        connection.request("GET", "/ready")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _look_after(family: Family, console: Console) -> None:
+    while True:
+        _tend(family, console)
+        time.sleep(_LOOK_PAUSE_S)
+
+
+def _tend(family: Family, console: Console) -> None:
+    for child, code in family.tend():
+        pause = max(0.0, child.start_at - time.monotonic())
+        console.print(f"{child.name} ended by itself (exit code {code}); starting it again in {pause:.1f} s. It said:")
+        console.print(child.last_lines(), markup=False, highlight=False)
+
+
+@contextmanager
+def _family(guard: Guardian, interruptions: Interruptions, console: Console) -> Generator[Family]:
+    family = Family(guard)
+    try:
+        yield family
+    finally:
+        interruptions.stopping = True
+        if family.children:
+            console.print("\nStopping …")
+        for name in family.end(hurried=lambda: interruptions.hurried):
+            console.print(f"{name} did not end in time and was killed.")
+
+
+@contextmanager
+def _database(guard: Guardian, console: Console) -> Generator[None]:
+    server = startup.own_server()
+    if server is None:
+        yield
+        return
+    was_running = server.is_running()
+    if not was_running:
+        guard.tell(f"postgres {server.data_dir}")
+    try:
+        if server.data_dir != settings.EMBEDDED_DATA_DIR.absolute():
+            console.print(f"The database is in {server.data_dir}: its own user cannot reach the checkout.")
+        startup.start_database(server)
+        yield
+    finally:
+        startup.close_connections()
+        if not was_running:
+            server.stop()
