@@ -8,3 +8,7 @@ class TenantsConfig(AppConfig):
 
     name = "tenants"
     verbose_name = "Organizations"
+
+    def ready(self) -> None:
+        """Load the checks."""
+        from tenants import checks  # noqa: F401

@@ -30,7 +30,7 @@ def store_credential(
     """
     if not context.in_platform() and (organization_id is None or unpriced_allowed is not None):
         raise InvalidCredential("Only staff store credentials of the platform or allow models without a price.")
-    value = _checked_secret(secret)
+    value, base_url = check_credential(secret=secret, base_url=base_url)
     with context.atomic():
         row = (
             ProviderCredential.objects.select_for_update()
@@ -38,7 +38,7 @@ def store_credential(
             .first()
         )
         row = row or ProviderCredential(organization_id=organization_id, provider=provider, label=label)
-        row.base_url = _checked_url(base_url)
+        row.base_url = base_url
         if unpriced_allowed is not None:
             row.unpriced_allowed = unpriced_allowed
         row.data_key = vault.data_key_of(organization_id)
@@ -49,6 +49,11 @@ def store_credential(
         audit.record(action="credential.stored", object=row, organization_id=organization_id)
         _tell(organization_id)
     return row
+
+
+def check_credential(*, secret: Secret, base_url: str = "") -> tuple[str, str]:
+    """The secret and the address as they are stored; InvalidCredential says what is wrong with either."""
+    return _checked_secret(secret), _checked_url(base_url)
 
 
 def remove_credential(credential: ProviderCredential) -> None:
