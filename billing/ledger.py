@@ -23,7 +23,13 @@ from billing.errors import (
 )
 from billing.models import Account
 from billing.rating import PriceTerms, Rated
+from billing.selectors import TrialBalance, trial_balance
 from tenants.context import PLATFORM, alias, atomic, in_platform, organization_context, platform_context
+
+__all__ = [
+    "Balance", "HoldResult", "Settled", "TrialBalance", "balance", "checkpoint", "drain", "extend", "hold",
+    "open_accounts", "release", "settle", "sweep_expired", "top_up", "trial_balance",
+]  # fmt: skip
 
 HOLD_SECONDS = 60
 

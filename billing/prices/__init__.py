@@ -1,0 +1,1 @@
+"""The prices a new platform starts with."""

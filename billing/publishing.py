@@ -1,0 +1,65 @@
+"""Publishing prices: a draft version becomes what counts, and its predecessor ends."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db import connections
+from django.db.models.functions import Now
+
+from billing.models import PriceItem, PriceList, PriceVersion
+from billing.price_table import table
+from tenants import notify
+from tenants.context import PLATFORM, atomic, platform_context
+
+
+class NotADraft(Exception):
+    """The version is published already: prices that count are never changed, a further version replaces them."""
+
+
+def draft_version(*, kind: str, name: str, created_by: str, items: Iterable[PriceItem] = ()) -> PriceVersion:
+    """A version nobody sees yet; staff only. Its items may be edited until it is published."""
+    with platform_context(reason=f"draft prices {name}"), atomic():
+        price_list = PriceList.objects.get(kind=kind)
+        version = PriceVersion.objects.create(price_list=price_list, name=name, created_by=created_by)
+        for item in items:
+            item.version = version
+            item.save(force_insert=True)
+    return version
+
+
+def copy_version(*, version_id: int, name: str, created_by: str) -> PriceVersion:
+    """A draft that starts with the items of another version; staff only."""
+    with platform_context(reason=f"draft prices {name}"), atomic():
+        source = PriceVersion.objects.get(id=version_id)
+        copy = PriceVersion.objects.create(price_list_id=source.price_list_id, name=name, created_by=created_by)
+        with connections[PLATFORM].cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO billing_priceitem (version_id, model, unit, context_from, price, most) "
+                "SELECT %s, model, unit, context_from, price, most FROM billing_priceitem WHERE version_id = %s",
+                (copy.pk, source.pk),
+            )
+    return copy
+
+
+def publish_version(*, version_id: int, published_by: str, valid_from: datetime | None = None) -> PriceVersion:
+    """Let a draft count from `valid_from` (now), and end the version that counts until then; staff only.
+
+    Runs that were reserved before keep the prices they were reserved under.
+    """
+    with platform_context(reason="publish prices"), atomic():
+        # Two who publish at once wait for each other here.
+        PriceList.objects.select_for_update().get(versions=version_id)
+        version = PriceVersion.objects.get(id=version_id)
+        if version.state != PriceVersion.State.DRAFT:
+            raise NotADraft(f"{version.name} is published already: copy it into a new version and change that.")
+        start = valid_from or Now()
+        PriceVersion.objects.filter(
+            price_list_id=version.price_list_id, state=PriceVersion.State.PUBLISHED, valid_to__isnull=True
+        ).update(valid_to=start)
+        PriceVersion.objects.filter(id=version_id).update(
+            state=PriceVersion.State.PUBLISHED, valid_from=start, published_by=published_by
+        )
+        notify.publish("price", str(version_id))
+        version.refresh_from_db()
+    table.forget()
+    return version

@@ -1,0 +1,136 @@
+"""Reads of money: the lines of a wallet, what a charge moved, the price table, and whether the books hold."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from django.db import connections
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+
+from billing.models import Account, PriceItem, PriceList, PriceVersion, Transfer
+from tenants.context import PLATFORM, alias, platform_context
+
+INVARIANTS = Path(__file__).parent / "sql" / "invariants.sql"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A line of a wallet's statement: what came in (positive) or went out, why, and for which charge."""
+
+    id: int
+    at: datetime
+    kind: str
+    amount: int
+    memo: str
+    charge_id: UUID | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialBalance:
+    """What each kind of account has been debited and credited with; both sums are equal, always."""
+
+    debits: Mapping[str, int]
+    credits: Mapping[str, int]
+
+    @property
+    def difference(self) -> int:
+        """Debit balances of accounts less the credit balances of the others: 0."""
+        return sum(self.debits.values()) - sum(self.credits.values())
+
+    def balance(self, kind: str) -> int:
+        """What accounts of a kind hold, positive on their normal side."""
+        net = self.debits.get(kind, 0) - self.credits.get(kind, 0)
+        return net if kind in _DEBIT_KINDS else -net
+
+
+_DEBIT_KINDS = ("provider_cost", "external_clearing", "overrun_loss")
+
+
+def wallet_entries(organization_id: UUID, *, before: int | None = None, limit: int = 50) -> Sequence[Entry]:
+    """The latest lines of an organization's wallet, newest first; `before` is the id of the last one already seen."""
+    return _entries(organization_id, Account.Kind.WALLET, before=before, limit=limit)
+
+
+def earnings_entries(organization_id: UUID, *, before: int | None = None, limit: int = 50) -> Sequence[Entry]:
+    """The latest lines of what an organization's agents earned, newest first."""
+    return _entries(organization_id, Account.Kind.CREATOR_EARNINGS, before=before, limit=limit)
+
+
+def earned(organization_id: UUID) -> int:
+    """What an organization's agents have earned and was not paid out yet. Nanodollars."""
+    with connections[alias()].cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT coalesce(sum(CASE WHEN t.credit_id = a.id THEN t.amount ELSE -t.amount END), 0)
+            FROM billing_account a JOIN billing_transfer t ON a.id IN (t.debit_id, t.credit_id)
+            WHERE a.organization_id = %s AND a.kind = 'creator_earnings'
+            """,
+            (organization_id,),
+        )
+        (nanos,) = cursor.fetchone()
+    return int(nanos)
+
+
+def transfers_of(charge_id: UUID) -> QuerySet[Transfer]:
+    """The movements a charge caused, as far as the asking organization may see them."""
+    return Transfer.objects.filter(group__charge_id=charge_id).select_related("group").order_by("id")
+
+
+def price_table(*, search: str = "") -> QuerySet[PriceItem]:
+    """What models cost now."""
+    counting = Q(version__valid_from__lte=Now()) & (Q(version__valid_to__isnull=True) | Q(version__valid_to__gt=Now()))
+    items = PriceItem.objects.filter(
+        counting,
+        version__state=PriceVersion.State.PUBLISHED,
+        version__price_list__kind=PriceList.Kind.PROVIDER_COST,
+        model__contains=search,
+    )
+    return items.select_related("version").order_by("model", "context_from", "unit")
+
+
+def trial_balance() -> TrialBalance:
+    """The books of the whole platform in one look."""
+    with platform_context(reason="trial balance"), connections[PLATFORM].cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT a.kind, coalesce(sum(t.amount) FILTER (WHERE t.debit_id = a.id), 0),
+                coalesce(sum(t.amount) FILTER (WHERE t.credit_id = a.id), 0)
+            FROM billing_account a JOIN billing_transfer t ON a.id IN (t.debit_id, t.credit_id)
+            GROUP BY a.kind
+            """
+        )
+        rows = cursor.fetchall()
+    return TrialBalance(
+        debits={kind: int(debits) for kind, debits, _ in rows},
+        credits={kind: int(credits) for kind, _, credits in rows},
+    )
+
+
+def invariants() -> dict[str, int]:
+    """What must hold in the books, by name, with the number of rows that break it: all zeros."""
+    with platform_context(reason="check the books"), connections[PLATFORM].cursor() as cursor:
+        cursor.execute(INVARIANTS.read_text())
+        return {name: int(violations) for name, violations in cursor.fetchall()}
+
+
+def _entries(organization_id: UUID, kind: str, *, before: int | None, limit: int) -> Sequence[Entry]:
+    account = Account.objects.filter(organization_id=organization_id, kind=kind).first()
+    if account is None:
+        return ()
+    lines = Transfer.objects.filter(Q(debit=account) | Q(credit=account)).select_related("group").order_by("-id")
+    if before is not None:
+        lines = lines.filter(id__lt=before)
+    return tuple(
+        Entry(
+            id=line.id,
+            at=line.created_at,
+            kind=line.group.kind,
+            amount=line.amount if line.credit_id == account.id else -line.amount,
+            memo=line.group.memo,
+            charge_id=line.group.charge_id,
+        )
+        for line in lines[:limit]
+    )

@@ -1,0 +1,81 @@
+-- What must hold in the books: each line counts what breaks it, and must say 0.
+
+WITH moved AS (
+    SELECT side.account_id, sum(side.debit) AS debits, sum(side.credit) AS credits
+    FROM (
+        SELECT debit_id AS account_id, amount AS debit, 0 AS credit FROM billing_transfer
+        UNION ALL
+        SELECT credit_id, 0, amount FROM billing_transfer
+    ) side
+    GROUP BY side.account_id
+), reserved AS (
+    SELECT account_id, sum(amount) AS pending FROM billing_hold WHERE state = 'open' GROUP BY account_id
+)
+SELECT 'debits equal credits', abs(coalesce(sum(m.debits - m.credits), 0))::bigint FROM moved m
+UNION ALL
+SELECT 'no wallet is overdrawn', count(*) FROM billing_account
+WHERE enforced AND credits_posted + credit_limit - debits_posted - debits_pending < 0
+UNION ALL
+SELECT 'wallet totals are the sums of their transfers', count(*)
+FROM billing_account a LEFT JOIN moved m ON m.account_id = a.id
+WHERE a.enforced AND (a.debits_posted, a.credits_posted)
+    IS DISTINCT FROM (coalesce(m.debits, 0)::bigint, coalesce(m.credits, 0)::bigint)
+UNION ALL
+SELECT 'pending is the sum of open holds', count(*)
+FROM billing_account a LEFT JOIN reserved r ON r.account_id = a.id
+WHERE a.debits_pending <> coalesce(r.pending, 0)
+UNION ALL
+SELECT 'a hold is settled if and only if it has a settlement', count(*)
+FROM billing_hold h LEFT JOIN billing_settlement s ON s.hold_id = h.id
+WHERE (h.state IN ('settled', 'late')) <> (s.hold_id IS NOT NULL) OR s.late <> (h.state = 'late')
+UNION ALL
+SELECT 'a settlement took from the wallet what it charged', count(*)
+FROM billing_settlement s
+JOIN billing_hold h ON h.id = s.hold_id
+LEFT JOIN LATERAL (
+    SELECT coalesce(sum(t.amount), 0) AS taken
+    FROM billing_transfergroup g JOIN billing_transfer t ON t.group_id = g.id
+    WHERE g.hold_id = s.hold_id AND t.debit_id = h.account_id
+) wallet ON true
+WHERE wallet.taken <> s.charged
+UNION ALL
+SELECT 'the provider is owed what its work cost', count(*)
+FROM billing_settlement s
+LEFT JOIN LATERAL (
+    SELECT coalesce(sum(t.amount), 0) AS owed, coalesce(sum(t.amount) FILTER (WHERE d.kind = 'overrun_loss'), 0) AS lost
+    FROM billing_transfergroup g
+    JOIN billing_transfer t ON t.group_id = g.id
+    JOIN billing_account c ON c.id = t.credit_id AND c.kind = 'provider_payable'
+    JOIN billing_account d ON d.id = t.debit_id
+    WHERE g.hold_id = s.hold_id
+) provider ON true
+WHERE (provider.owed, provider.lost)
+    IS DISTINCT FROM (CASE WHEN s.platform_credential THEN s.cost ELSE 0 END::numeric, s.loss::numeric)
+UNION ALL
+SELECT 'a charge stays within the hold and what the wallet gave beyond', count(*)
+FROM billing_settlement s JOIN billing_hold h ON h.id = s.hold_id
+WHERE s.charged > s.reserved + s.overrun OR s.reserved <> (CASE h.state WHEN 'settled' THEN h.amount ELSE 0 END)
+UNION ALL
+SELECT 'no group of transfers is empty', count(*)
+FROM billing_transfergroup g WHERE NOT EXISTS (SELECT FROM billing_transfer t WHERE t.group_id = g.id)
+UNION ALL
+SELECT 'no open hold has outlived its time', count(*)
+FROM billing_hold WHERE state = 'open' AND expires_at < now() - interval '2 minutes'
+UNION ALL
+SELECT 'charges end when their holds do', count(*)
+FROM billing_charge c JOIN billing_hold h ON h.charge_id = c.id
+WHERE (h.state = 'open') <> (c.status = 'authorized')
+UNION ALL
+SELECT 'transfers name the organizations of their accounts', count(*)
+FROM billing_transfer t
+JOIN billing_account d ON d.id = t.debit_id
+JOIN billing_account c ON c.id = t.credit_id
+WHERE (t.debit_organization_id, t.credit_organization_id) IS DISTINCT FROM (d.organization_id, c.organization_id)
+UNION ALL
+SELECT 'every top-up credited its wallet', count(*)
+FROM billing_topup u
+WHERE NOT EXISTS (
+    SELECT FROM billing_transfer t JOIN billing_account a ON a.id = t.credit_id
+    WHERE t.group_id = u.group_id AND t.amount = u.amount AND a.kind = 'wallet'
+        AND a.organization_id = u.organization_id
+);
