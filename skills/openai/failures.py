@@ -21,8 +21,9 @@ from skills.sdk import (
     ModelUnauthorized,
     ModelUnreachable,
 )
+from skills.sdk.providers import words_about_request
+from skills.sdk.retries import ConnectTimeout
 
-MESSAGE_CHARACTERS_MAX = 500
 OVERLOADED = 529
 REFUSED = frozenset((HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN))
 REJECTED = frozenset(
@@ -36,14 +37,6 @@ REJECTED = frozenset(
     )
 )
 
-_PRIVATE = re.compile(
-    r"\b[a-z][a-z0-9+.-]*://\S+"  # addresses
-    r"|\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?::[0-9]+)?"
-    r"|\b(?:org|proj|user|sess|req)[-_][A-Za-z0-9]{6,}"  # whose account it is
-    r"|\b(?:sk|pk|rk|gsk|xai|key)[-_]\S{4,}|\bBearer\s+\S+"  # keys, also half hidden ones
-    r"|(?<![A-Za-z0-9])(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{32,}",
-    re.IGNORECASE,
-)
 _BY_WORD: tuple[tuple[str, int], ...] = (
     ("context_length", HTTPStatus.BAD_REQUEST),
     ("invalid_request", HTTPStatus.BAD_REQUEST),
@@ -53,10 +46,6 @@ _BY_WORD: tuple[tuple[str, int], ...] = (
     ("overloaded", HTTPStatus.SERVICE_UNAVAILABLE),
     ("timeout", HTTPStatus.GATEWAY_TIMEOUT),
 )
-
-
-class ConnectTimeout(ModelTimeout):
-    """The provider was not reached in time, and so has not begun to work."""
 
 
 @contextmanager
@@ -124,21 +113,11 @@ def _failure(
     if status in REJECTED:
         parameter, code = error.get("param"), error.get("code")
         return ModelRejected(
-            _said(error.get("message"), hidden),
+            words_about_request(error.get("message"), hidden=hidden),
             parameter=parameter if isinstance(parameter, str) else None,
             code=code if isinstance(code, str) else None,
         )
     return ModelUnreachable("The model's provider failed.", retry_after_s=retry_after_s)
-
-
-def _said(message: object, hidden: str) -> str:
-    """The provider's words about the request, without what only its customer may know."""
-    if not isinstance(message, str) or not message.strip():
-        return "The model's provider rejects the request."
-    if hidden:
-        message = message.replace(hidden, "[removed]")
-    message = _PRIVATE.sub("[removed]", " ".join(message.split())[: 4 * MESSAGE_CHARACTERS_MAX])
-    return f"The model's provider rejects the request: {message[:MESSAGE_CHARACTERS_MAX]}"
 
 
 def _error_in(body: bytes) -> Mapping[str, Any]:

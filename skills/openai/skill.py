@@ -11,7 +11,6 @@ from yarl import URL
 
 from skills.openai.body import body_of, choices_of
 from skills.openai.client import Call, attempt
-from skills.openai.retries import pause_before_retry
 from skills.sdk import (
     Chunk,
     Credential,
@@ -24,6 +23,7 @@ from skills.sdk import (
     RunContext,
     Skill,
 )
+from skills.sdk.retries import pause_before_retry
 
 OPENAI = "https://api.openai.com/v1"
 URL_CHARACTERS_MAX = 2_048

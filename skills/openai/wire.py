@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 
 from skills.openai import failures
-from skills.openai.counts import usage_of
 from skills.sdk import Chunk, FinishReason, ModelUnreachable, ToolCallFragment, Usage
+from skills.sdk.providers import usage_of
 
 DONE = b"[DONE]"
 _REASONS: dict[str, FinishReason] = {
@@ -76,7 +76,7 @@ class Reply:
         self.done = False
         """The provider said that this was all."""
         self._unfinished = set(range(choices))
-        self._usage = b""
+        self._usage = b"null"
         self._spoke = False
         self._calls: dict[int, int] = {}
 
@@ -106,7 +106,7 @@ class Reply:
         """The usage, once everything is read. Raises ModelUnreachable when the reply is not whole."""
         if self._unfinished:
             raise ModelUnreachable("The model's provider broke off its reply.")
-        return usage_of(self._usage, spoke=self._spoke)
+        return usage_of(msgspec.json.decode(self._usage), spoke=self._spoke)
 
     def _chunk(self, choice: _Choice) -> Chunk | None:
         said = choice.delta or choice.message or _SILENCE

@@ -1,21 +1,44 @@
-"""Reads a provider's usage, and believes it only as far as it can be true."""
+"""What model skills share: how far to believe a provider's usage, and which of its words to repeat."""
 
+import re
 from typing import Any
 
-import msgspec
+from skills.sdk.usage import Usage
 
-from skills.sdk import Usage
-
+MESSAGE_CHARACTERS_MAX = 500
 TOKENS_MAX = 1_000_000_000
 """Nobody uses more in one call; whoever says so is mistaken."""
 
 
-def usage_of(raw: bytes, *, spoke: bool) -> Usage | None:
-    """The usage, or None when it was not reported or cannot be true; `spoke` says that the reply was not empty."""
-    try:
-        told = msgspec.json.decode(raw)
-    except msgspec.DecodeError:
-        return None
+_PRIVATE = re.compile(
+    r"\b[a-z][a-z0-9+.-]*://\S+"  # addresses
+    r"|\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?::[0-9]+)?"
+    r"|\b(?:org|proj|user|sess|req)[-_][A-Za-z0-9]{6,}"  # whose account it is
+    r"|\b(?:sk|pk|rk|gsk|xai|key)[-_]\S{4,}|\bBearer\s+\S+"  # keys, also half hidden ones
+    r"|(?<![A-Za-z0-9])(?=[A-Za-z_-]*[0-9])[A-Za-z0-9_-]{32,}",
+    re.IGNORECASE,
+)
+
+
+def words_about_request(message: object, *, hidden: str = "") -> str:
+    """A provider's words about a request, without addresses, keys and what only its customer may know.
+
+    `hidden` is the key that was used. The words begin with ours, and are nothing but ours when there are none.
+    """
+    ours = "The model's provider rejects the request"
+    if not isinstance(message, str) or not message.strip():
+        return f"{ours}."
+    if hidden:
+        message = message.replace(hidden, "[removed]")
+    said = _PRIVATE.sub("[removed]", " ".join(message.split())[: 4 * MESSAGE_CHARACTERS_MAX])
+    return f"{ours}: {said[:MESSAGE_CHARACTERS_MAX]}"
+
+
+def usage_of(told: object, *, spoke: bool) -> Usage | None:
+    """The usage, from OpenAI's shape; None when it was not reported or cannot be true.
+
+    `spoke` says that the reply was not empty.
+    """
     if not isinstance(told, dict):
         return None
     read, written = _count(told.get("prompt_tokens")), _count(told.get("completion_tokens"))

@@ -2,13 +2,16 @@
 
 import random
 
-from skills.openai.failures import ConnectTimeout
-from skills.sdk import ModelFailed, ModelTimeout
+from skills.sdk.errors import ModelFailed, ModelTimeout
 
 RETRY_AFTER_SECONDS_MAX = 8.0
 """A provider that asks for more is not waited for: the caller hears how long it would be."""
 FIRST_PAUSE_SECONDS = 0.25
 PAUSE_SECONDS_MAX = 4.0
+
+
+class ConnectTimeout(ModelTimeout):
+    """The provider was not reached in time, and so has not begun to work."""
 
 
 def pause_before_retry(failure: ModelFailed, *, tried: int) -> float | None:
