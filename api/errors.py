@@ -3,7 +3,6 @@
 import math
 from functools import singledispatch
 
-import psycopg
 from django.db import Error as DatabaseError
 
 from agents import errors as agents
@@ -120,7 +119,6 @@ def _(error: agents.TooManyRuns) -> Problem:
 @problem_of.register(agents.AgentsUnavailable)
 @problem_of.register(tenants.TenantsUnavailable)
 @problem_of.register(DatabaseError)
-@problem_of.register(psycopg.Error)
 def _(error: Exception) -> Problem:
     return _unavailable("The service is not available at the moment. Try again shortly.")
 

@@ -101,14 +101,13 @@ class Function(_Shape, kw_only=True):
     arguments: str
 
 
-class Call(_Shape, kw_only=True):
+class Call(_Shape, kw_only=True, tag="function"):
     """A tool call the model made earlier. `index` and `extra_content` come from clients that echo stream fragments."""
 
     ignored: ClassVar[tuple[str, ...]] = ("index", "extra_content", "provider_specific_fields")
 
     id: CallId
     function: Function
-    type: Literal["function"] = "function"
     index: Any = None
     extra_content: Any = None
     provider_specific_fields: Any = None
