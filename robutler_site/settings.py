@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg.conninfo import conninfo_to_dict
 
-from robutler_site import database, env
+from robutler_site import database, env, navigation, observability
 
 ROBUTLER = env.read()
 
@@ -21,8 +21,8 @@ ASGI_APPLICATION = "robutler_site.asgi.application"
 
 INSTALLED_APPS = [
     *(["daphne"] if "runserver" in sys.argv[1:2] else []),  # costs 0.3 s at start, so only where it serves
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -40,10 +40,12 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "robutler_site.middleware.closed_unless_a_page",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "robutler_site.tenancy.tenancy",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -156,6 +158,11 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
 }
 
+# --- the two admin sites ----------------------------------------------------------------------------------------------
+
+UNFOLD_CONSOLE = navigation.UNFOLD_CONSOLE
+UNFOLD_STAFF = navigation.UNFOLD_STAFF
+
 # --- the rest ---------------------------------------------------------------------------------------------------------
 
 LANGUAGE_CODE = "en-us"
@@ -178,3 +185,6 @@ CACHES = {
 }
 
 DJANGO_CELERY_BEAT_TZ_AWARE = True
+
+LOGGING = observability.logging_for(ROBUTLER)
+LOGGING_CONFIG = "robutler_site.observability.configure"
