@@ -1,0 +1,151 @@
+"""What operators and scripts run: output, JSON, exit codes."""
+
+import json
+from io import StringIO
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from billing import ledger
+from tenants import selectors
+from tenants.context import platform_context
+from tests import make
+
+DOLLAR = 1_000_000_000
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command(*arguments, stdout=out)
+    return out.getvalue()
+
+
+def run_json(*arguments: str) -> Any:
+    return json.loads(run(*arguments, "--json"))
+
+
+@pytest.fixture
+def slug(database: None) -> str:
+    """The slug of an organization made at the command line."""
+    slug = make.unique("acme")
+    run("create_organization", slug)
+    return slug
+
+
+def test_an_organization_begins_with_an_empty_wallet(database: None) -> None:
+    slug = make.unique("acme")
+
+    created = run_json("create_organization", slug, "--name", "Acme Ltd")
+
+    assert (created["slug"], created["name"]) == (slug, "Acme Ltd")
+    with platform_context(reason="test"):
+        card = selectors.organization_by_slug(slug)
+    assert card is not None
+    assert ledger.balance(card.id).available == 0
+
+
+def test_an_owner_gets_a_seat(database: None) -> None:
+    slug = make.unique("acme")
+    with platform_context(reason="test"):
+        person = make.user()
+
+    run("create_organization", slug, "--owner", person.email)
+
+    assert [seat.organization.slug for seat in selectors.memberships_of(person.id)] == [slug]
+
+
+def test_an_owner_who_does_not_exist_is_named(database: None) -> None:
+    with pytest.raises(CommandError, match=r"nobody@example\.test"):
+        run("create_organization", make.unique("acme"), "--owner", "nobody@example.test")
+
+
+def test_a_slug_cannot_be_taken_twice(slug: str) -> None:
+    with pytest.raises(CommandError):
+        run("create_organization", slug)
+
+
+def test_money_is_credited_exactly(slug: str) -> None:
+    answer = run_json("top_up", "--organization", slug, "12.345678901")
+
+    assert answer["credited_nanos"] == answer["available_nanos"] == "12345678901"
+
+
+def test_the_same_top_up_is_credited_once(slug: str) -> None:
+    same = str(uuid4())
+    run("top_up", "--organization", slug, "5", "--id", same)
+
+    answer = run_json("top_up", "--organization", slug, "5", "--id", same)
+
+    assert answer["available_nanos"] == str(5 * DOLLAR)
+
+
+@pytest.mark.parametrize("amount", ["0", "-1", "NaN", "Infinity", "1e30", "0.0000000001", "five"])
+def test_an_amount_that_is_none_is_refused(slug: str, amount: str) -> None:
+    with pytest.raises(CommandError):
+        run("top_up", "--organization", slug, "--", amount)
+
+
+def test_a_key_opens_its_organization(slug: str) -> None:
+    answer = run_json("issue_key", "--organization", slug)
+
+    assert caller_organization(answer["key"]) == slug
+
+
+def test_a_key_carries_only_known_permissions(slug: str) -> None:
+    with pytest.raises(CommandError, match="fly"):
+        run("issue_key", "--organization", slug, "--permission", "fly")
+
+
+@pytest.mark.parametrize("command", [["issue_key"], ["top_up", "1"], ["create_agent", "a", "--model", "scripted/x"]])
+def test_an_organization_that_does_not_exist_is_named(database: None, command: list[str]) -> None:
+    with pytest.raises(CommandError, match="no-such-tenant"):
+        run(*command, "--organization", "no-such-tenant")
+
+
+def test_an_agent_is_published_at_its_address(slug: str) -> None:
+    answer = run_json(
+        "create_agent", "helper", "--organization", slug, "--model", "scripted/persona", "--skill", "clock"
+    )
+
+    assert (answer["address"], answer["version"]) == (f"{slug}/helper", 1)
+
+
+def test_a_draft_stays_one(slug: str) -> None:
+    answer = run_json("create_agent", "helper", "--organization", slug, "--model", "scripted/persona", "--draft")
+
+    assert answer["version"] is None
+
+
+def test_an_agent_with_an_unknown_skill_is_refused(slug: str) -> None:
+    with pytest.raises(CommandError, match="teleport"):
+        run("create_agent", "helper", "--organization", slug, "--model", "scripted/persona", "--skill", "teleport")
+
+
+def test_people_read_a_table(slug: str) -> None:
+    written = run("issue_key", "--organization", slug)
+
+    assert "organization" in written
+    assert slug in written
+
+
+def test_the_books_balance(slug: str) -> None:
+    run("top_up", "--organization", slug, "1")
+
+    checks = run_json("reconcile")
+
+    assert {check["violations"] for check in checks} == {0}
+    assert "debits equal credits" in {check["check"] for check in checks}
+
+
+def test_the_embedded_server_is_not_offered_beside_another(database: None) -> None:
+    with pytest.raises(CommandError, match="DATABASE_URL"):
+        run("postgres", "url")
+
+
+def caller_organization(key: str) -> str:
+    import asyncio
+
+    return asyncio.run(selectors.caller_for(key)).organization_slug
