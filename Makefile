@@ -35,7 +35,7 @@ lint: $(VENV)/development.stamp ## Refuse what does not meet the house rules
 	$(VENV)/bin/python $(VENV)/bin/lint-imports --cache-dir var/import_linter
 	$(TEMPLATES) | xargs -r $(VENV)/bin/djade --check
 	$(TEMPLATES) | xargs -r $(PY) -m djlint --lint --quiet
-	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 
 fix: $(VENV)/development.stamp ## Repair what can be repaired
 	$(PY) -m ruff check --fix .

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.architecture.sources import Source, complaints, imports, last_name, product, snippet
+from tests.architecture.sources import Source, complaints, functions, imports, last_name, own_nodes, product, snippet
 
 CATCH_ALL = {
-    "agents/runtime/tools.py": "a tool's call: whatever its author got wrong becomes a result the model can read",
-    "api/edge.py": "the edge of a request: whatever surfaces is recorded and answered with a 500",
+    "agents/runtime/tools.py:_boundary": "a tool's call: what its author got wrong becomes a result the model can read",
+    "api/edge.py:serve": "the edge of a request: whatever surfaces is recorded and answered with a 500",
 }
 
 QUERY_METHODS = frozenset({
@@ -38,14 +38,22 @@ def queries_at_the_edge(source: Source) -> Iterator[str]:
 
 
 def blanket_handlers(source: Source) -> Iterator[str]:
-    """Complain about handlers that swallow what nobody expected. One that ends by raising only tidies up."""
-    if source.path in CATCH_ALL:
-        return
-    for node in ast.walk(source.tree):
-        if isinstance(node, ast.ExceptHandler) and _catches_all(node) and not isinstance(node.body[-1], ast.Raise):
-            yield f"{node.lineno}: name what is expected to fail"
+    """Complain about handlers that swallow what nobody expected. One that ends with a bare `raise` only tidies up."""
+    for scope in (source.tree, *functions(source.tree)):
+        if isinstance(scope, ast.Module) or f"{source.path}:{scope.name}" not in CATCH_ALL:
+            yield from (f"{line}: name what is expected to fail" for line in _blankets(scope))
+
+
+def _blankets(scope: ast.AST) -> Iterator[int]:
+    for node in own_nodes(scope):
+        if isinstance(node, ast.ExceptHandler) and _catches_all(node) and not _passes_on(node.body[-1]):
+            yield node.lineno
         if isinstance(node, ast.Call) and last_name(node.func) == "suppress" and any(map(_is_blanket, node.args)):
-            yield f"{node.lineno}: name what is expected to fail"
+            yield node.lineno
+
+
+def _passes_on(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Raise) and statement.exc is None
 
 
 def _catches_all(handler: ast.ExceptHandler) -> bool:
@@ -79,6 +87,17 @@ def test_unexpected_errors_surface() -> None:
     assert complaints(blanket_handlers, product()) == []
 
 
+def test_the_boundaries_are_where_they_are_said_to_be() -> None:
+    found = {
+        f"{source.path}:{function.name}"
+        for source in product()
+        for function in functions(source.tree)
+        if list(_blankets(function))
+    }
+
+    assert found == CATCH_ALL.keys()
+
+
 def test_nothing_listens_to_signals() -> None:
     assert complaints(signals, product()) == []
 
@@ -104,6 +123,7 @@ def test_a_query_at_the_edge_is_seen(text: str) -> None:
         "try: f()\nexcept Exception: log()",
         "try: f()\nexcept (ValueError, builtins.BaseException): pass",
         "with suppress(Exception): f()",
+        "def g():\n    try: f()\n    except Exception as error: raise Failed from error",
     ],
 )
 def test_a_blanket_handler_is_seen(text: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.architecture.sources import Source, complaints, functions, last_name, product, snippet
+from tests.architecture.sources import Source, complaints, functions, last_name, own_nodes, product, snippet
 
 STREAM_TYPES = frozenset({"AsyncIterator", "AsyncGenerator", "AsyncIterable"})
 CONTEXTS = frozenset({"asynccontextmanager", "fixture"})
@@ -49,16 +49,9 @@ def _answers_stream(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     answer = function.returns.value if isinstance(function.returns, ast.Subscript) else function.returns
     declared = answer is not None and last_name(answer) in STREAM_TYPES
     yields = isinstance(function, ast.AsyncFunctionDef) and any(
-        isinstance(node, ast.Yield) for node in _own_nodes(function)
+        isinstance(node, ast.Yield) for node in own_nodes(function)
     )
     return declared or yields
-
-
-def _own_nodes(function: ast.AST) -> Iterator[ast.AST]:
-    for child in ast.iter_child_nodes(function):
-        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            yield child
-            yield from _own_nodes(child)
 
 
 def _calls(tree: ast.AST, names: set[str]) -> Iterator[ast.Call]:
