@@ -14,6 +14,15 @@ class AgentNotFound(AgentsError):
         super().__init__("There is no such agent, or this key may not call it.")
 
 
+class AgentsUnavailable(AgentsError):
+    """Agents cannot be looked up now, because the database does not answer; trying again later will help."""
+
+    retry_after_s = 1.0
+
+    def __init__(self) -> None:
+        super().__init__("Agents cannot be looked up at the moment; try again shortly.")
+
+
 class AgentMisconfigured(AgentsError):
     """A published version can no longer be built: one of its skills is gone, or no longer takes its options."""
 

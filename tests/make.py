@@ -1,9 +1,13 @@
 """Rows for tests, each through the service that makes it in the product."""
 
+from collections.abc import Sequence
 from itertools import count
 from typing import Any
 from uuid import uuid4
 
+from agents.models import Agent
+from agents.services import publishing
+from agents.services.drafts import SkillChoice
 from billing import ledger
 from tenants.context import organization_context, platform_context
 from tenants.models import Membership, Organization, User
@@ -50,3 +54,19 @@ def key(organization: Organization, **options: Any) -> str:
     with organization_context(organization.id):
         _, text = issue_key(organization_id=organization.id, **{"name": "test", **options})
     return text.reveal()
+
+
+def agent(organization: Organization, *, skills: Sequence[SkillChoice] = (), **fields: Any) -> Agent:
+    """A draft of the organization on the scripted model, free unless a price is given."""
+    slug = fields.pop("slug", None) or unique("greeter")
+    draft = {"name": "Greeter", "model": "scripted/persona", "input_price_pico": 0, "output_price_pico": 0, **fields}
+    with organization_context(organization.id):
+        return publishing.create_agent(slug=slug, skills=skills, **draft)
+
+
+def published(organization: Organization, **fields: Any) -> Agent:
+    """The same, published."""
+    made = agent(organization, **fields)
+    with organization_context(organization.id):
+        publishing.publish(made)
+        return Agent.objects.get(id=made.id)

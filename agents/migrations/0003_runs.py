@@ -56,7 +56,7 @@ class Migration(migrations.Migration):
                             ("finished", "Finished"),
                             ("failed", "Failed"),
                             ("disconnected", "Caller left"),
-                            ("stopped", "Stopped by the platform"),
+                            ("cancelled", "Stopped by the platform"),
                         ],
                         default="running",
                         max_length=12,
@@ -116,6 +116,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("-started_at",),
+                "default_manager_name": "objects",
                 "abstract": False,
                 "base_manager_name": "objects",
             },
@@ -155,7 +156,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="run",
             constraint=models.CheckConstraint(
-                condition=models.Q(("status__in", ["running", "finished", "failed", "disconnected", "stopped"])),
+                condition=models.Q(("status__in", ["running", "finished", "failed", "disconnected", "cancelled"])),
                 name="agents_run_status_known",
             ),
         ),

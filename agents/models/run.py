@@ -6,6 +6,7 @@ from django.db import models
 
 from agents.models.agent import Agent
 from agents.models.version import AgentVersion
+from tenants.context import current_organization
 from tenants.models import TenantModel
 
 
@@ -16,7 +17,15 @@ class RunStatus(models.TextChoices):
     FINISHED = "finished", "Finished"
     FAILED = "failed", "Failed"
     DISCONNECTED = "disconnected", "Caller left"
-    STOPPED = "stopped", "Stopped by the platform"
+    CANCELLED = "cancelled", "Stopped by the platform"
+
+
+class ServedManager(models.Manager["Run"]):
+    """The runs of an organization's agents, whoever called. In the database a policy of its own lets them through."""
+
+    def get_queryset(self) -> models.QuerySet["Run"]:
+        """The runs of the current organization's agents."""
+        return super().get_queryset().filter(agent_organization_id=current_organization())
 
 
 class Run(TenantModel):
@@ -49,8 +58,11 @@ class Run(TenantModel):
     first_chunk_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
 
+    served = ServedManager()
+
     class Meta(TenantModel.Meta):
         ordering = ("-started_at",)
+        default_manager_name = "objects"
         constraints: ClassVar = [
             models.UniqueConstraint(fields=("organization", "id"), name="agents_run_organization_id"),
             models.CheckConstraint(condition=models.Q(status__in=RunStatus.values), name="agents_run_status_known"),

@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-from django.conf import settings
 from django.db import models
 
 from agents.models.agent import Agent
@@ -15,9 +14,6 @@ class AgentVersion(Definition):
     agent = models.ForeignKey(Agent, models.PROTECT, related_name="versions", db_constraint=False)
     number = models.PositiveIntegerField(help_text="Counts from 1 within the agent.")
     skills = models.JSONField(default=list, help_text="The enabled skills, in order: name and options of each.")
-    published_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+", db_constraint=False
-    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta(Definition.Meta):

@@ -30,11 +30,21 @@ class Channel:
         """Whether the writer wrote its last."""
         return self._ended
 
-    async def put(self, event: Event) -> None:
-        """Hand over an event, once there is room for it."""
-        while len(self._events) >= self._size and not self._abandoned:
+    @property
+    def is_full(self) -> bool:
+        """Whether the writer has to wait."""
+        return len(self._events) >= self._size and not self._abandoned
+
+    async def room(self) -> None:
+        """Wait until there is room for an event."""
+        while self.is_full:
             self._changed_for_writer.clear()
             await self._changed_for_writer.wait()
+
+    async def put(self, event: Event) -> None:
+        """Hand over an event, once there is room for it."""
+        if self.is_full:
+            await self.room()
         if not self._abandoned:
             self._events.append(event)
             self._changed_for_reader.set()

@@ -1,0 +1,45 @@
+"""The model parameters and run limits that an agent's owner may set, with their bounds."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Penalty = Annotated[float, Field(ge=-2, le=2)]
+
+
+class Sampling(BaseModel):
+    """Defaults of a model's parameters, by their OpenAI names. A request overrides those that are not locked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    top_k: Annotated[int, Field(ge=0, le=1000)] | None = None
+    min_p: Annotated[float, Field(ge=0, le=1)] | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    seed: Annotated[int, Field(ge=-(2**53), le=2**53)] | None = None
+    stop: str | Annotated[list[str], Field(max_length=4)] | None = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
+    parallel_tool_calls: bool | None = None
+    response_format: dict[str, Any] | None = None
+    service_tier: Literal["auto", "default", "flex", "priority"] | None = None
+
+
+class Limits(BaseModel):
+    """Limits of a run that an owner may set; what is left out stays at the platform's default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    turns: Annotated[int, Field(ge=1, le=100)] | None = None
+    seconds: Annotated[float, Field(ge=1, le=3600)] | None = None
+    tool_seconds: Annotated[float, Field(ge=1, le=600)] | None = None
+    parallel_tools: Annotated[int, Field(ge=1, le=64)] | None = None
+    output_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    tool_result_bytes: Annotated[int, Field(ge=1024, le=1_000_000)] | None = None
+    repairs: Annotated[int, Field(ge=0, le=10)] | None = None
+
+    def set_by_owner(self) -> dict[str, Any]:
+        """The limits that differ from the defaults."""
+        return self.model_dump(exclude_none=True)

@@ -1,0 +1,29 @@
+"""Removing what has had its time."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models.functions import Now
+
+from agents.models import Run, StoredItem
+from agents.models.run import RunStatus
+from tenants.context import atomic, platform_context
+
+AT_ONCE = 1_000
+GRACE = timedelta(minutes=5)
+
+
+def purge_expired_items() -> int:
+    """Remove stored items whose time is over; how many there were."""
+    with platform_context(reason="purge expired items"), atomic():
+        due = StoredItem.objects.filter(expires_at__lte=Now()).order_by("expires_at").values_list("id", flat=True)
+        gone, _ = StoredItem.objects.filter(id__in=list(due[:AT_ONCE])).delete()
+    return gone
+
+
+def close_abandoned_runs() -> int:
+    """End rows that still say `running` long after any run has to be over: their process died. How many there were."""
+    longest = timedelta(seconds=settings.ROBUTLER.run_seconds) + GRACE
+    with platform_context(reason="close abandoned runs"), atomic():
+        lost = Run.objects.filter(status=RunStatus.RUNNING, started_at__lt=Now() - longest)
+        return lost.update(status=RunStatus.FAILED, error="ProcessDied", ended_at=Now())

@@ -1,0 +1,211 @@
+"""One run, from its hold to its settlement, in a task that no request owns."""
+
+import asyncio
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+from agents.adapters.meter import RunMeter
+from agents.errors import RunStopped
+from agents.runtime import loop as runtime
+from agents.runtime.agent import BaseAgent
+from agents.runtime.events import Delta, Event, Finished, TurnFinished
+from agents.services.channel import Channel
+from agents.services.run_record import RunRecord
+from agents.services.run_stream import Receipt, RunRequest, RunStream
+from agents.services.running import running
+from agents.services.settlement import Ending, settle, settle_late, unbroken
+from billing import ledger
+from billing.errors import BillingError, HoldConflict, InsufficientFunds
+from skills.sdk import RunContext
+
+FINISH_S = 60.0
+"""How long a run goes on for a reader who left, where its agent wants that."""
+STALLED_S = 60.0
+"""A reader who takes nothing for so long has left."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reservation:
+    """What is asked of the ledger before a run begins."""
+
+    payer: UUID
+    beneficiary: UUID
+    agent_id: UUID
+    reference: str
+    input_bytes: int
+    max_output_tokens: int | None
+    must_hold: bool = False
+    """Something may have to be paid later, though nothing is yet: a priced tool."""
+
+
+@dataclass(eq=False, kw_only=True)
+class RunTask:
+    """A run in progress. Whoever reads its stream may leave; the run ends by being settled all the same."""
+
+    agent: BaseAgent
+    ctx: RunContext
+    request: RunRequest
+    meter: RunMeter
+    reservation: Reservation
+    record: RunRecord
+    stream: RunStream
+    channel: Channel
+    task: asyncio.Task[None] | None = None
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    _begun: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    _finished: Finished | None = None
+    _is_stopped: bool = False
+    _timer: asyncio.TimerHandle | None = None
+
+    async def begin(self) -> None:
+        """Reserve what the run may cost and let it go; raises what keeps it from beginning."""
+        self.stream.on_leave = self.leave
+        self.task = asyncio.create_task(self._work(), name=f"run {self.ctx.run_id}")
+        self.task.add_done_callback(_look_at)
+        try:
+            await asyncio.wait({self.task, self._begun}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            await self.stream.aclose()
+            raise
+        if not self._begun.done():
+            self.task.result()
+
+    def leave(self) -> None:
+        """The reader left: stop at once, or finish for nobody where the agent wants that."""
+        if self.task is None or self.task.done():
+            return
+        if self.agent.on_disconnect == "finish" and self._begun.done():
+            self._timer = self.loop.call_later(FINISH_S, self.task.cancel)
+        else:
+            self.task.cancel()
+
+    def stop(self) -> None:
+        """The platform stops the run, and its reader is told."""
+        self._is_stopped = True
+        if self.task is not None:
+            self.loop.call_soon_threadsafe(self.task.cancel)
+
+    async def _work(self) -> None:
+        running().add(self)
+        try:
+            await unbroken(self._reserve())
+            async with self:
+                self._begun.set_result(None)
+                self.record.started()
+                await self._relay()
+        finally:
+            running().remove(self)
+            if self._timer is not None:
+                self._timer.cancel()
+
+    async def _reserve(self) -> None:
+        asked = self.reservation
+        tokens = self.meter.limit(asked.max_output_tokens)
+        try:
+            await self._hold(tokens)
+        except InsufficientFunds as refused:
+            tokens = self.meter.affordable(budget_nanos=refused.available_nanos, input_bytes=asked.input_bytes)
+            if tokens is None:
+                raise
+            await self._hold(tokens)
+
+    async def _hold(self, max_output_tokens: int | None) -> None:
+        asked = self.reservation
+        amount = self.meter.needed(input_bytes=asked.input_bytes, max_output_tokens=max_output_tokens)
+        if asked.must_hold:
+            amount = max(amount, 1)
+        held = await ledger.hold(
+            id=self.meter.hold_id,
+            payer=asked.payer,
+            run_id=self.request.run_id,
+            amount_nanos=amount,
+            reference=asked.reference,
+            price=self.meter.terms,
+            beneficiary=asked.beneficiary,
+            agent_id=asked.agent_id,
+        )
+        if held.repeated:
+            raise HoldConflict(f"The run {self.request.run_id} has begun before.")
+        self.meter.reserved_nanos = amount
+
+    async def _relay(self) -> None:
+        events = runtime.run(
+            self.agent,
+            self.ctx,
+            client_tools=self.request.client_tools,
+            parameters=self.request.parameters,
+            max_output_tokens=self.request.max_output_tokens,
+        )
+        async with aclosing(events):
+            async for event in events:
+                self._note(event)
+                if self.channel.is_full:
+                    await self._wait_for_reader()
+                await self.channel.put(event)
+
+    async def _wait_for_reader(self) -> None:
+        try:
+            async with asyncio.timeout(STALLED_S):
+                await self.channel.room()
+        except TimeoutError:
+            await self.stream.aclose()
+
+    def _note(self, event: Event) -> None:
+        match event:
+            case Delta():
+                self.record.delta(event)
+            case TurnFinished():
+                self.record.turns += 1
+            case Finished():
+                self._finished = event
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        """Settle, whatever the end was, and hand the outcome to the reader. Nothing is raised beyond this."""
+        ending = self._ending(error)
+        if isinstance(error, asyncio.CancelledError):
+            error = RunStopped("The server is shutting down and stopped the run.") if self._is_stopped else None
+        await unbroken(self._close(ending, error))
+        return error is None or isinstance(error, Exception)
+
+    def _ending(self, error: BaseException | None) -> Ending:
+        match error:
+            case None:
+                reason = self._finished.reasons.get(0, "") if self._finished else ""
+                stopped_by = (self._finished.stopped_by or "") if self._finished else ""
+                return Ending(status="finished", finish_reason=reason, stopped_by=stopped_by)
+            case asyncio.CancelledError():
+                return Ending(status="cancelled" if self._is_stopped else "disconnected")
+            case _:
+                return Ending(status="failed", error=type(error).__name__)
+
+    async def _close(self, ending: Ending, error: BaseException | None) -> None:
+        receipt: Receipt | None
+        try:
+            receipt = await settle(self.meter, ending)
+        except BillingError:
+            # The reader is not kept waiting for the books; what was used stands in the checkpoints meanwhile.
+            self._tell(ending, None, error)
+            receipt = await settle_late(self.meter, ending)
+        self._tell(ending, receipt, error)
+
+    def _tell(self, ending: Ending, receipt: Receipt | None, error: BaseException | None) -> None:
+        usage = self.meter.usage
+        self.stream.receipt = receipt or Receipt(
+            status=ending.status, usage=usage, charged_nanos=0, source=usage.source, deferred=True
+        )
+        self.record.ended(ending, self.stream.receipt, cost_nanos=self.meter.rated(runs=1).cost_nanos)
+        self.channel.end(error)
+
+
+def _look_at(task: asyncio.Task[None]) -> None:
+    """Take note of what a run raised before it began, though nobody may be left to be told."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,103 @@
+"""The runs of this process: how many, kept alive in the books, and brought to an end when the process stops."""
+
+import asyncio
+import logging
+import os
+from functools import cache
+from typing import TYPE_CHECKING
+
+from agents import loader
+from agents.adapters.run_writer import run_writer
+from agents.errors import Draining, TooManyRuns
+from billing import ledger
+from billing.errors import BillingError
+from tenants.threads import in_thread
+
+if TYPE_CHECKING:
+    from agents.services.run_task import RunTask
+
+CHECKPOINT_S = 1.0
+SETTLING_S = 20.0
+FLUSH_S = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class Running:
+    """The runs in progress. While there are any, what they have used is written down every second.
+
+    That is also their heartbeat: a hold outlives its run's process by its lifetime and no more.
+    """
+
+    def __init__(self) -> None:
+        self._runs: set[RunTask] = set()
+        self._checkpointers: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
+        self._is_draining = False
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def admit(self, *, at_most: int) -> None:
+        """Raise Draining or TooManyRuns when no further run may begin."""
+        if self._is_draining:
+            raise Draining
+        if len(self._runs) >= at_most:
+            raise TooManyRuns
+
+    def add(self, run: "RunTask") -> None:
+        """Take a run in."""
+        self._runs.add(run)
+        loop = asyncio.get_running_loop()
+        checkpointer = self._checkpointers.get(loop)
+        if checkpointer is None or checkpointer.done():
+            self._checkpointers = {known: task for known, task in self._checkpointers.items() if not known.is_closed()}
+            self._checkpointers[loop] = loop.create_task(self._checkpoint(loop), name="checkpoints")
+
+    def remove(self, run: "RunTask") -> None:
+        """Let a run go that is settled."""
+        self._runs.discard(run)
+
+    def stop_all(self) -> None:
+        """Stop every run at once; each is settled and tells its reader."""
+        for run in tuple(self._runs):
+            run.stop()
+
+    async def drain(self, *, timeout_s: float) -> None:
+        """Begin no further run, let those in progress finish for so long, stop the rest, write everything down."""
+        self._is_draining = True
+        if not await self._empty(timeout_s):
+            _log.warning("%d runs are stopped: the process ends.", len(self._runs))
+            self.stop_all()
+            await self._empty(SETTLING_S)
+        loader.unload_all()
+        await in_thread(run_writer().flush, timeout_s=FLUSH_S)
+
+    async def _empty(self, timeout_s: float) -> bool:
+        """Wait until no run is left; whether that came in time."""
+        tasks = {run.task for run in self._runs if run.task is not None}
+        if tasks:
+            await asyncio.wait(tasks, timeout=timeout_s)
+        return not self._runs
+
+    async def _checkpoint(self, loop: asyncio.AbstractEventLoop) -> None:
+        while True:
+            await asyncio.sleep(CHECKPOINT_S)
+            mine = [run for run in self._runs if run.loop is loop]
+            if not mine:
+                return
+            accrued = {run.meter.hold_id: run.meter.accrued() for run in mine if run.meter.reserved_nanos}
+            try:
+                await ledger.checkpoint(accrued)
+            except BillingError as error:
+                _log.warning("What runs have used cannot be written down for now: %s", type(error).__name__)
+
+
+def running() -> Running:
+    """The runs of this process."""
+    return _running(os.getpid())
+
+
+@cache
+def _running(pid: int) -> Running:
+    # One for each process: tasks do not survive a fork.
+    return Running()

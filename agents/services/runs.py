@@ -1,0 +1,192 @@
+"""Starting runs: who may, of what, on whose money."""
+
+import time
+
+import msgspec
+from django.conf import settings
+
+from agents import loader
+from agents.adapters.http import SafeHttp
+from agents.adapters.meter import RunMeter
+from agents.adapters.secrets import OwnersSecrets
+from agents.adapters.storage import RowStorage
+from agents.runtime.agent import BaseAgent
+from agents.selectors import Resolved, published
+from agents.services.channel import Channel
+from agents.services.run_record import RunRecord
+from agents.services.run_stream import Receipt, RunRequest, RunStream
+from agents.services.run_task import Reservation, RunTask
+from agents.services.running import running
+from billing import pricing
+from billing.pricing import PriceTerms
+from skills.sdk import AccessDenied, NotAvailable, RunCaller, RunContext, Scope
+from skills.sdk.ports import Ports
+from tenants import permissions
+from tenants.caller import Caller
+from tenants.context import organization_context
+
+FREE_PROVIDER = "scripted"
+
+__all__ = ["Receipt", "RunRequest", "RunStream", "active_runs", "drain", "start_run", "stop_all"]
+
+
+async def start_run(*, caller: Caller, address: str, request: RunRequest) -> RunStream:
+    """Reserve what the run may cost, then let it go; whatever happens, what it did cost is settled.
+
+    Raises AgentNotFound, AccessDenied, PriceUnavailable, InsufficientFunds and what else keeps a run from beginning.
+    What goes wrong later is raised by iterating.
+    """
+    running().admit(at_most=settings.ROBUTLER.max_parallel_runs)
+    if not caller.may(permissions.CHAT_WRITE):
+        raise AccessDenied(f"This key may not run agents: it lacks the permission {permissions.CHAT_WRITE}.")
+    version = await published(caller, address)
+    provider = version.model.partition("/")[0]
+    if caller.test_mode and provider != FREE_PROVIDER:
+        raise AccessDenied("A test key reaches only agents on scripted models; use a live key.")
+    agent = await loader.load(version)
+    secrets = OwnersSecrets(version.organization_id)
+    terms = await _terms(caller, version, agent, secrets)
+    with organization_context(caller.organization_id):
+        run = _assemble(caller, version, agent, request, secrets, terms)
+        await run.begin()
+    return run.stream
+
+
+def active_runs() -> int:
+    """How many runs this process has in progress."""
+    return len(running())
+
+
+async def drain(timeout_s: float) -> None:
+    """Begin no further run here, let those in progress finish, stop the rest, write everything down."""
+    await running().drain(timeout_s=timeout_s)
+
+
+def stop_all() -> None:
+    """Stop every run of this process at once; each is settled and tells its reader."""
+    running().stop_all()
+
+
+async def _terms(caller: Caller, version: Resolved, agent: BaseAgent, secrets: OwnersSecrets) -> PriceTerms:
+    """The price of the run, pinned: also by whose credential pays the provider."""
+    platform_credential, unpriced_allowed = True, False
+    provider = version.model.partition("/")[0]
+    if provider != FREE_PROVIDER:
+        try:
+            opened = await secrets.open(provider, reference=getattr(agent.model_skill.options, "credential", None))
+        except NotAvailable:
+            # A server of the owner's own may need none; if this one does, its skill will say so.
+            platform_credential = False
+        else:
+            platform_credential, unpriced_allowed = opened.credential.platform, opened.unpriced_allowed
+    return await pricing.terms(
+        model=version.model,
+        agent_price=version.price,
+        platform_credential=platform_credential,
+        owner_is_payer=caller.organization_id == version.organization_id,
+        unpriced_allowed=unpriced_allowed,
+    )
+
+
+def _assemble(
+    caller: Caller,
+    version: Resolved,
+    agent: BaseAgent,
+    request: RunRequest,
+    secrets: OwnersSecrets,
+    terms: PriceTerms,
+) -> RunTask:
+    public_name = version.address_for(caller.organization_id)
+    channel = Channel()
+    meter = RunMeter(
+        hold_id=request.run_id,
+        terms=terms,
+        model=version.model,
+        agent_id=agent.id,
+        charged=not caller.test_mode,
+        choices=int(agent.parameters(request.parameters).get("n") or 1),
+    )
+    storage = RowStorage(
+        caller_id=caller.organization_id, agent_id=version.agent_id, agent_organization_id=version.organization_id
+    )
+    ctx = RunContext(
+        run_id=str(request.run_id),
+        request_id=request.request_id,
+        agent_id=agent.id,
+        agent_name=agent.name,
+        organization_id=agent.organization_id,
+        caller=_run_caller(caller, version, request),
+        ports=Ports(meter=meter, secrets=secrets, storage=storage, http=SafeHttp()),
+        stream=request.stream,
+        messages=list(request.messages),
+    )
+    return RunTask(
+        agent=agent,
+        ctx=ctx,
+        request=request,
+        meter=meter,
+        reservation=_reservation(caller, version, agent, request, public_name),
+        record=_record(caller, version, request, public_name),
+        stream=RunStream(run_id=request.run_id, public_name=public_name, created=int(time.time()), channel=channel),
+        channel=channel,
+    )
+
+
+def _run_caller(caller: Caller, version: Resolved, request: RunRequest) -> RunCaller:
+    return RunCaller(
+        organization_id=str(caller.organization_id),
+        scope=_scope(caller, version),
+        key_id=str(caller.key_id) if caller.key_id else None,
+        user_id=str(caller.user_id) if caller.user_id is not None else None,
+        end_user=request.end_user,
+        conversation_id=request.conversation_id,
+    )
+
+
+def _scope(caller: Caller, version: Resolved) -> Scope:
+    if caller.is_staff:
+        return "admin"
+    owns = caller.organization_id == version.organization_id
+    return "owner" if owns and caller.may(permissions.AGENTS_WRITE) else "all"
+
+
+def _reservation(
+    caller: Caller, version: Resolved, agent: BaseAgent, request: RunRequest, public_name: str
+) -> Reservation:
+    limits = [limit for limit in (request.max_output_tokens, agent.limits.output_tokens) if limit is not None]
+    body_bytes = request.body_bytes or len(msgspec.json.encode(request.messages))
+    return Reservation(
+        payer=caller.organization_id,
+        beneficiary=version.organization_id,
+        agent_id=version.agent_id,
+        reference=public_name,
+        input_bytes=body_bytes + _own_bytes(agent),
+        max_output_tokens=min(limits, default=None),
+        must_hold=not caller.test_mode and any(tool.pricing for tool in agent.tools.values()),
+    )
+
+
+def _own_bytes(agent: BaseAgent) -> int:
+    """What the agent itself adds to every call: its instructions and its tools."""
+    tools = sum(len(msgspec.json.encode(tool.definition)) for tool in agent.tools.values())
+    return len(agent.instructions.encode()) + tools
+
+
+def _record(caller: Caller, version: Resolved, request: RunRequest, public_name: str) -> RunRecord:
+    return RunRecord(
+        fixed={
+            "id": request.run_id,
+            "organization_id": caller.organization_id,
+            "agent_organization_id": version.organization_id,
+            "agent_id": version.agent_id,
+            "version_id": version.version_id,
+            "address": public_name,
+            "model": version.model,
+            "key_id": caller.key_id,
+            "request_id": request.request_id[:128],
+            "test_mode": caller.test_mode,
+        },
+        messages=request.messages if version.keeps_content else None,
+        end_user=request.end_user or "",
+        conversation_id=request.conversation_id or "",
+    )

@@ -1,0 +1,95 @@
+"""How a run ended, what is owed for that, and the closing of its books."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from agents.adapters.meter import RunMeter
+from agents.services.run_stream import Receipt
+from billing import ledger
+from billing.errors import BillingError, HoldClosed, HoldNotFound
+from billing.pricing import Rated
+from skills.sdk import Usage
+
+RETRIES_S = (0.5, 1.0, 2.0, 5.0, 10.0)
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """How a run ended. `error` is the name of what went wrong."""
+
+    status: ledger.Status
+    finish_reason: str = ""
+    stopped_by: str = ""
+    error: str = ""
+
+
+def owed(meter: RunMeter, ending: Ending) -> Rated | None:
+    """What the caller owes; None when it owes nothing, whatever was used.
+
+    A run that gave nothing costs nothing. One that failed or was stopped by us costs what it used, without the price of
+    a whole run; one that its caller left costs both.
+    """
+    if ending.status == "finished":
+        return meter.rated(runs=1) if meter.delivered else None
+    if not meter.has_output:
+        return None
+    return meter.rated(runs=1 if ending.status == "disconnected" else 0)
+
+
+async def settle(meter: RunMeter, ending: Ending) -> Receipt:
+    """Close the books of a run. Raises a BillingError when they do not take it; it may be asked for again."""
+    due = owed(meter, ending)
+    usage = meter.usage if due is not None else Usage()
+    charged = 0
+    try:
+        if due is None:
+            await ledger.release(id=meter.hold_id, status=ending.status)
+        else:
+            settled = await ledger.settle(
+                id=meter.hold_id,
+                cost_nanos=due.cost_nanos,
+                markup_nanos=due.markup_nanos,
+                fee_nanos=due.fee_nanos,
+                platform_credential=meter.terms.platform_credential,
+                source=usage.source,
+                status=ending.status,
+                finish_reason=ending.finish_reason,
+            )
+            charged = settled.charged_nanos
+    except (HoldClosed, HoldNotFound):
+        # The sweeper came first: the process was away for longer than the hold lives.
+        _log.warning("The hold %s had ended before its run did.", meter.hold_id)
+    return Receipt(status=ending.status, usage=usage, charged_nanos=charged, source=usage.source)
+
+
+async def settle_late(meter: RunMeter, ending: Ending) -> Receipt | None:
+    """Try again for a while; None when the sweeper will have to settle what was checkpointed."""
+    for pause_s in RETRIES_S:
+        await asyncio.sleep(pause_s)
+        try:
+            return await settle(meter, ending)
+        except BillingError as error:
+            _log.warning("The hold %s cannot be settled for now: %s", meter.hold_id, type(error).__name__)
+    _log.error("The hold %s is left to the sweeper.", meter.hold_id)
+    return None
+
+
+async def unbroken(work: Coroutine[Any, Any, T]) -> T:
+    """Await to the end; a cancellation that comes meanwhile is delivered at the next wait after it."""
+    task = asyncio.create_task(work)
+    is_cancelled = False
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            is_cancelled = True
+    if is_cancelled and (current := asyncio.current_task()) is not None:
+        current.cancel()
+    return task.result()

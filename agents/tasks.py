@@ -1,0 +1,17 @@
+"""What workers do for agents: each task takes no more than ids and calls one service."""
+
+from celery import shared_task
+
+from agents.services import housekeeping
+
+
+@shared_task
+def purge_expired_items() -> int:
+    """Remove what skills kept and nobody can read any more."""
+    return housekeeping.purge_expired_items()
+
+
+@shared_task
+def close_abandoned_runs() -> int:
+    """End the rows of runs whose process died."""
+    return housekeeping.close_abandoned_runs()
