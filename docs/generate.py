@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
+from docs.skill_pages import skills_page
 from robutler_site.env import PROJECT, Environment
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -39,7 +41,7 @@ def settings_page() -> str:
     return SETTINGS.format(note=NOTE, rows=rows)
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"settings.md": settings_page}
+PAGES: Mapping[str, Callable[[], str]] = {"settings.md": settings_page, "skills.md": partial(skills_page, NOTE)}
 
 
 def outdated() -> list[str]:
