@@ -25,7 +25,6 @@ _LINGER_BYTES = 1_000_000
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _JSON_TYPE = re.compile(rb"(?:application/(?:[\w.+-]+\+)?json|text/json)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
 _ALWAYS = [
-    (b"openai-version", b"2020-10-01"),
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'"),
 ]
@@ -68,9 +67,7 @@ class Exchange:
     async def body(self, *, limit: int) -> bytes:
         """The JSON text of the request, within `limit` bytes and in time."""
         self._refuse_form()
-        announced = self.headers.get(b"content-length", b"0")
-        if announced.isdigit() and int(announced) > limit:
-            raise _too_large(limit)
+        self.refuse_size(limit)
         pieces, size, more = [], 0, True
         try:
             async with asyncio.timeout(BODY_SECONDS):
@@ -81,7 +78,7 @@ class Exchange:
                     pieces.append(message.get("body", b""))
                     size += len(pieces[-1])
                     if size > limit:
-                        raise _too_large(limit)
+                        raise too_large(limit)
                     more = message.get("more_body", False)
         except TimeoutError:
             raise Refused(
@@ -95,16 +92,24 @@ class Exchange:
         self._body_is_read = True
         return b"".join(pieces)
 
-    async def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        """Send the status and the headers; everything that every answer carries is added."""
-        self.status = status
-        every: Headers = [
+    def refuse_size(self, limit: int) -> None:
+        """Refuse a body that says of itself that it is too large."""
+        announced = self.headers.get(b"content-length", b"0")
+        if announced.isdigit() and int(announced) > limit:
+            raise too_large(limit)
+
+    def marks(self) -> Headers:
+        """The headers that every answer carries, whoever makes it."""
+        return [
             (b"x-request-id", self.request_id.encode()),
             (b"openai-processing-ms", b"%d" % (self.elapsed_s * 1000)),
-            *_ALWAYS,
-            *cors_headers(self.headers),
-            *headers,
+            (b"openai-version", b"2020-10-01"),
         ]
+
+    async def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """Send the status and the headers, and those that every answer carries."""
+        self.status = status
+        every: Headers = [*self.marks(), *_ALWAYS, *cors_headers(self.headers), *headers]
         await self._send({"type": "http.response.start", "status": status, "headers": every, "trailers": False})
 
     async def write(self, body: bytes, *, more: bool) -> None:
@@ -218,7 +223,8 @@ def method_not_allowed(*allowed: str) -> Refused:
     )
 
 
-def _too_large(limit: int) -> Refused:
+def too_large(limit: int) -> Refused:
+    """The refusal of a body beyond `limit` bytes."""
     message = f"The body is larger than {limit} bytes."
     return Refused(Problem(status=413, type="invalid_request_error", code="request_too_large", message=message))
 

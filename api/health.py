@@ -9,7 +9,9 @@ from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 
 from api import drain
 from api.edge import Exchange, method_not_allowed, serve
-from tenants.readiness import readiness
+from tenants.errors import TenantsUnavailable
+from tenants.readiness import not_ready_because
+from tenants.threads import in_thread
 
 _started_at = time.monotonic()
 
@@ -30,14 +32,19 @@ async def _live(exchange: Exchange) -> None:
 
 
 async def _ready(exchange: Exchange) -> None:
+    reason = await _reason()
+    status, word = (200, "ready") if reason is None else (503, "not_ready")
+    details = {"draining": drain.is_draining(), "reason": reason}
+    await _tell(exchange, status, {"status": word, "timestamp": _now(), "details": details})
+
+
+async def _reason() -> str | None:
     if drain.is_draining():
-        details: dict[str, Any] = {"draining": True}
-        is_ready = False
-    else:
-        found = await readiness()
-        details, is_ready = dict(found.details), found.is_ready
-    status = "ready" if is_ready else "not_ready"
-    await _tell(exchange, 200 if is_ready else 503, {"status": status, "timestamp": _now(), "details": details})
+        return "the process is shutting down"
+    try:
+        return await in_thread(not_ready_because)
+    except TenantsUnavailable:
+        return "too much waits for the database"
 
 
 async def _tell(exchange: Exchange, status: int, body: dict[str, Any]) -> None:

@@ -1,0 +1,44 @@
+"""What a web process does once before its first request and once after its last."""
+
+import gc
+
+from django.conf import settings
+
+import outbound
+from agents.services import runs
+from api import drain
+from billing import ledger
+from tenants import notify
+from tenants.threads import in_thread
+
+
+class _State:
+    is_started = False
+
+
+def is_started() -> bool:
+    """Whether this process is ready to be asked."""
+    return _State.is_started
+
+
+async def start() -> None:
+    """Open the way out, hear of changes, and be ready to leave in good order."""
+    _State.is_started = True
+    outbound.configure(allow=frozenset(settings.ROBUTLER.outbound_allow))
+    notify.start_listener()
+    drain.on_signals(_finish_runs)
+    gc.collect()
+    gc.freeze()
+
+
+async def stop() -> None:
+    """Let what is in progress end, write everything down, and close what is open."""
+    drain.begin()
+    await _finish_runs()
+    await in_thread(ledger.drain)
+    await outbound.close_all()
+    await in_thread(notify.stop_listener)
+
+
+async def _finish_runs() -> None:
+    await runs.drain(settings.ROBUTLER.drain_s)

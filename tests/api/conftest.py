@@ -1,0 +1,59 @@
+"""One server for all tests of the edge, and a client for each of the cast."""
+
+import warnings
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from tests.api.client import ApiClient, Server
+
+CREDIT_NANOS = 10_000_000_000
+
+
+@pytest.fixture(scope="session")
+def server(database: None) -> Generator[Server]:
+    """Our application, listening."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "No directory at")  # static files are collected where they are deployed
+        from robutler_site.asgi import application
+
+    with Server(application) as running:
+        yield running
+
+
+@pytest.fixture
+def acme_client(server: Server, acme: Any) -> Generator[ApiClient]:
+    """Acme, with money and a key that may do everything."""
+    with ApiClient(server.url, _key_with_money(acme)) as client:
+        yield client
+
+
+@pytest.fixture
+def globex_client(server: Server, globex: Any) -> Generator[ApiClient]:
+    """The neighbour, as well equipped."""
+    with ApiClient(server.url, _key_with_money(globex)) as client:
+        yield client
+
+
+@pytest.fixture
+def stranger(server: Server) -> Generator[ApiClient]:
+    """Someone without a key."""
+    with ApiClient(server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def greeter(acme: Any) -> str:
+    """The slug of Acme's agent."""
+    from tests import make
+
+    slug: str = make.published(acme).slug
+    return slug
+
+
+def _key_with_money(organization: Any) -> str:
+    from tests import make  # needs Django, which is not set up when this file is read
+
+    make.wallet(organization, CREDIT_NANOS)
+    return make.key(organization)
