@@ -9,7 +9,7 @@ from uuid import UUID
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "robutler_site.settings")
 
-from celery import Celery, Task
+from celery import Celery, Task, signals
 from django.conf import settings
 
 from robutler_site import broker
@@ -55,6 +55,7 @@ def configuration() -> dict[str, Any]:
         "task_acks_late": True,
         "task_reject_on_worker_lost": True,
         "task_ignore_result": True,
+        "result_expires": None,
         "task_soft_time_limit": SOFT_LIMIT_S,
         "task_time_limit": HARD_LIMIT_S,
         "task_default_queue": "maintenance",
@@ -111,6 +112,11 @@ def _acting_for(organization_id: str | UUID | None) -> AbstractContextManager[No
     return organization_context(UUID(str(organization_id)))
 
 
+def _leave_logging_alone(**_: Any) -> None:
+    """Celery sets up logging unless somebody listens here; the settings have done so already, secrets left out."""
+
+
+signals.setup_logging.connect(_leave_logging_alone)
 broker.register()
 app = Celery("robutler", task_cls=TenantTask)
 app.conf.update(configuration())

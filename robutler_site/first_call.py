@@ -13,7 +13,7 @@ from rich.console import Console
 from billing import ledger
 from robutler_site import demo, startup
 
-QUESTION = "What is 17 * 23, and what time is it in Riga?"
+QUESTION = "What is 17 * 23, and what time is it?"
 CALL_SECONDS = 60
 _SETTLE_SECONDS = 5.0
 _PAUSE_S = 0.02

@@ -70,6 +70,12 @@ def start_database(server: database.EmbeddedServer) -> None:
     database.ensure_database(server.dsn(role="postgres", database="postgres"))
 
 
+def prepare_static_files() -> None:
+    """Make sure there is a place for static files; outside of production they are served from where they lie."""
+    if settings.STATIC_ROOT is not None:
+        Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
+
+
 def own_server() -> database.EmbeddedServer | None:
     """Return the embedded server, None when DATABASE_URL names another."""
     if not settings.ROBUTLER.embedded_database:

@@ -1,6 +1,7 @@
 """`up`: the whole platform on one machine, started in order, looked after, and ended without a trace."""
 
 import http.client
+import os
 import signal
 import sys
 import time
@@ -20,6 +21,8 @@ from robutler_site.children import STOP_SECONDS, Child, Family, Guardian
 READY_SECONDS = 90
 FATAL_CRASHES = 3
 _WORKER_PROCESSES = 2
+# Streams may finish for so long; what is left is told that the server stops, before it is killed.
+_DRAIN_S = STOP_SECONDS - 4
 _PROBE_TIMEOUT_S = 5.0
 _PROBE_PAUSE_S = 0.05
 _LOOK_PAUSE_S = 0.5
@@ -46,9 +49,15 @@ class Interruptions:
 
 def up(*, port: int, console: Console) -> None:
     """Run the platform until a signal ends it."""
+    if settings.ROBUTLER.env == "production":
+        raise DidNotStart(
+            "`up` is for one's own machine: it makes demonstration accounts. See docs/how-to for production."
+        )
     interruptions = Interruptions()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interruptions.receive)
+        # Whoever started us with nohup wants us to stay when the terminal closes.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, interruptions.receive)
     started_at = time.monotonic()
     try:
         with startup.only_one(settings.ROBUTLER.var_dir) as lock, Guardian(lock_fd=lock.fileno()) as guard:
@@ -66,6 +75,7 @@ def up(*, port: int, console: Console) -> None:
 
 
 def _start(family: Family, *, url: str, listener_fd: int, console: Console, started_at: float) -> None:
+    startup.prepare_static_files()
     applied = startup.migrate()
     if applied:
         console.print(f"Database: {applied} migrations applied.")
@@ -92,17 +102,19 @@ def _children(listener_fd: int, environment: dict[str, str]) -> list[Child]:
     )  # fmt: skip
     worker = (
         *celery, "worker", "--queues", ",".join(QUEUES), "--concurrency", str(_WORKER_PROCESSES),
-        "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat",
+        "--without-gossip", "--without-mingle", "--without-heartbeat",
     )  # fmt: skip
-    beat = (*celery, "beat", "--loglevel", "WARNING", "--pidfile", "")
-    commands = {"web": web, "worker": worker, "beat": beat}
+    commands = {"web": web, "worker": worker, "beat": (*celery, "beat", "--pidfile", "")}
+    every = {"PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1", "ROBUTLER_DRAIN_S": str(_DRAIN_S), **environment}
+    # Of work that recurs every few seconds, only what goes wrong is worth a line.
+    quiet = every if "ROBUTLER_LOG_LEVEL" in os.environ else {**every, "ROBUTLER_LOG_LEVEL": "WARNING"}
     return [
         Child(
             name=name,
             command=command,
             directory=settings.BASE_DIR,
             log=logs / f"{name}.log",
-            environment={"PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1", **environment},
+            environment=every if name == "web" else quiet,
             pass_fds=(listener_fd,) if name == "web" else (),
         )
         for name, command in commands.items()
