@@ -197,11 +197,14 @@ BEGIN
         ORDER BY h.expires_at LIMIT most FOR NO KEY UPDATE SKIP LOCKED
     ) late;
 
-    PERFORM billing_settle_many(array_agg(h.id), array_agg(h.accrued_cost), array_agg(h.accrued_markup),
-        array_agg(h.accrued_fee), array_agg(c.platform_credential), array_agg('checkpoint'::text),
+    PERFORM billing_settle_many(array_agg(spent.id), array_agg(spent.accrued_cost), array_agg(spent.accrued_markup),
+        array_agg(spent.accrued_fee), array_agg(spent.platform_credential), array_agg('checkpoint'::text),
         array_agg('orphaned'::text), array_agg(''::text))
-    FROM billing_hold h JOIN billing_charge c ON c.id = h.charge_id
-    WHERE h.id = ANY (due) AND h.accrued_cost + h.accrued_markup + h.accrued_fee > 0
+    FROM (
+        SELECT h.*, c.platform_credential FROM billing_hold h JOIN billing_charge c ON c.id = h.charge_id
+        WHERE h.id = ANY (due) AND h.accrued_cost + h.accrued_markup + h.accrued_fee > 0
+        ORDER BY h.id
+    ) spent
     HAVING count(*) > 0;
 
     PERFORM billing_lock(due, '{}');
