@@ -1,10 +1,12 @@
 """Everything a skill author imports."""
 
+from skills.sdk.calls import ModelReply, RunOutcome, ToolCall, ToolOutcome
 from skills.sdk.context import RunCaller, RunContext, Scope, current_run
 from skills.sdk.decorators import handoff, hook, http, pricing, prompt, tool
 from skills.sdk.errors import (
     AccessDenied,
     BudgetExhausted,
+    InvalidAgent,
     ModelFailed,
     ModelOverloaded,
     ModelRateLimited,
@@ -15,6 +17,7 @@ from skills.sdk.errors import (
     NotAvailable,
     PaymentRequired,
     RunRefused,
+    RunTimedOut,
     SkillError,
     ToolFailed,
     ToolRetry,
@@ -34,11 +37,13 @@ __all__ = [
     "CredentialReference",
     "FinishReason",
     "HandoffResult",
+    "InvalidAgent",
     "Message",
     "ModelFailed",
     "ModelOverloaded",
     "ModelRateLimited",
     "ModelRejected",
+    "ModelReply",
     "ModelRequest",
     "ModelSkill",
     "ModelTimeout",
@@ -50,14 +55,18 @@ __all__ = [
     "PricingInfo",
     "RunCaller",
     "RunContext",
+    "RunOutcome",
     "RunRefused",
+    "RunTimedOut",
     "Scope",
     "Secret",
     "Skill",
     "SkillError",
     "StartedAgent",
+    "ToolCall",
     "ToolCallFragment",
     "ToolFailed",
+    "ToolOutcome",
     "ToolRetry",
     "TurnBudget",
     "Usage",

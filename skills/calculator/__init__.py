@@ -1,0 +1,5 @@
+"""Lets an agent calculate."""
+
+from skills.calculator.skill import CalculatorSkill
+
+__all__ = ["CalculatorSkill"]

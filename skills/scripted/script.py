@@ -1,0 +1,99 @@
+"""What a script may say: rules, and the replies they hold."""
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from skills.sdk import (
+    ModelFailed,
+    ModelOverloaded,
+    ModelRateLimited,
+    ModelRejected,
+    ModelTimeout,
+    ModelUnauthorized,
+    ModelUnreachable,
+)
+
+ErrorKind = Literal["rejected", "unauthorized", "rate_limited", "overloaded", "unreachable", "timeout"]
+
+_ERRORS: dict[ErrorKind, type[ModelFailed]] = {
+    "rejected": ModelRejected,
+    "unauthorized": ModelUnauthorized,
+    "rate_limited": ModelRateLimited,
+    "overloaded": ModelOverloaded,
+    "unreachable": ModelUnreachable,
+    "timeout": ModelTimeout,
+}
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Call(_Frozen):
+    """A tool to call. Text as arguments goes out as it is, so that it may be no JSON at all."""
+
+    name: str = Field(max_length=64, description="The tool's name, offered or not.")
+    arguments: dict[str, Any] | str = Field(default_factory=dict, description="What to call it with.")
+    id: str = Field(default="", max_length=128, description="The call's id; made when empty.")
+
+
+class ReportedUsage(_Frozen):
+    """What the model claims to have used."""
+
+    input_tokens: int = Field(ge=0, description="Tokens read.")
+    output_tokens: int = Field(ge=0, description="Tokens written.")
+    cached_input_tokens: int = Field(default=0, ge=0, description="Of the tokens read, those from a cache.")
+    reasoning_tokens: int = Field(default=0, ge=0, description="Of the tokens written, those not shown.")
+
+
+class Said(_Frozen):
+    """One reply of the model."""
+
+    text: str = Field(default="", max_length=1_000_000, description="What it says.")
+    reasoning: str = Field(default="", max_length=100_000, description="What it thinks before it speaks.")
+    chunks: tuple[str, ...] = Field(default=(), description="The text in exactly these pieces, instead of `text`.")
+    calls: tuple[Call, ...] = Field(default=(), description="The tools it calls, all at once.")
+    error: ErrorKind | None = Field(default=None, description="How it fails.")
+    error_after: int = Field(default=0, ge=0, description="After how many chunks it fails.")
+    retry_after_s: float | None = Field(default=None, ge=0, description="When the failure says to come back.")
+    delay_ms: int = Field(default=0, ge=0, le=600_000, description="How long it thinks before its first chunk.")
+    usage: ReportedUsage | None = Field(default=None, description="What it reports to have used, if not the truth.")
+    no_usage: bool = Field(default=False, description="Whether it reports no usage at all.")
+    finish_reason: Literal["stop", "length", "content_filter"] | None = Field(
+        default=None, description="Why it says it stopped, if not for the obvious reason."
+    )
+
+    def failure(self) -> ModelFailed:
+        """The error this reply fails with."""
+        assert self.error is not None
+        return _ERRORS[self.error](f"The script says: {self.error}.", retry_after_s=self.retry_after_s)
+
+
+def _compiles(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return pattern
+
+
+class Rule(Said):
+    """A reply to users who say a certain thing. Without `match` and `pattern` it answers everybody."""
+
+    match: str = Field(default="", max_length=1000, description="What the user's last message contains, in any case.")
+    pattern: Annotated[str, AfterValidator(_compiles)] | None = Field(
+        default=None, max_length=1000, description="A regular expression found in the user's last message."
+    )
+    then: tuple[Said, ...] = Field(default=(), description="What it says next, once its calls are answered.")
+
+    def applies(self, words: str) -> bool:
+        """Whether this is the rule for the user's words."""
+        found = self.pattern is None or re.search(self.pattern, words) is not None
+        return found and self.match.casefold() in words.casefold()
+
+    def reply(self, nth: int) -> Said | None:
+        """The reply to the nth model call since the user spoke, or None when the script says nothing more."""
+        said: tuple[Said | Self, ...] = (self, *self.then)
+        return said[nth] if nth < len(said) else None
