@@ -85,11 +85,10 @@ GLOBEX = (
 )
 
 
-def prepare(url: str) -> Cast:
+def prepare(url: str, chosen: provider.Provider) -> Cast:
     """Create what is not there yet, keep what is, and write `demo.json` for programs to read."""
     path = settings.ROBUTLER.var_dir / "demo.json"
     stored = _read(path)
-    chosen = provider.from_environment()
     with platform_context(reason="set up the demonstration"):
         password, is_new = _admin(stored.get("admin_password", ""))
         member = _member(password)
@@ -129,9 +128,9 @@ def document(cast: Cast) -> dict[str, Any]:
     }
 
 
-def environment(cast: Cast) -> dict[str, str]:
-    """Return what the platform's processes need to know of the demonstration: the address of a server of one's own."""
-    places = [*settings.ROBUTLER.outbound_allow, *filter(None, [cast.provider.place])]
+def environment(chosen: provider.Provider) -> dict[str, str]:
+    """Return what the platform's processes need to know: that a server of one's own may be reached."""
+    places = [*settings.ROBUTLER.outbound_allow, *filter(None, [chosen.place])]
     return {"ROBUTLER_OUTBOUND_ALLOW": ",".join(places)} if places else {}
 
 

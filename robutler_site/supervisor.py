@@ -14,7 +14,7 @@ from types import FrameType
 from django.conf import settings
 from rich.console import Console
 
-from robutler_site import demo, first_call, startup
+from robutler_site import demo, first_call, provider, startup
 from robutler_site.celery import QUEUES
 from robutler_site.children import STOP_SECONDS, Child, Family, Guardian
 
@@ -79,11 +79,12 @@ def _start(family: Family, *, url: str, listener_fd: int, console: Console, star
     applied = startup.migrate()
     if applied:
         console.print(f"Database: {applied} migrations applied.")
-    cast = demo.prepare(url)
-    startup.close_connections()
-    environment = demo.environment(cast)
-    web, *others = _children(listener_fd, environment)
+    chosen = provider.from_environment()
+    web, *others = _children(listener_fd, demo.environment(chosen))
     family.add(web)
+    # The web process takes longer to load than the demonstration to be looked up.
+    cast = demo.prepare(url, chosen)
+    startup.close_connections()
     _wait_until_ready(family, url, console)
     console.print(f"Ready after {time.monotonic() - started_at:.1f} s.")
     for child in others:
