@@ -4,12 +4,14 @@ import re
 from pathlib import Path
 
 import pytest
+from django.core.management import get_commands
 
 from tests.architecture.sources import ROOT, files
 
 DOCUMENTS = tuple(name for name in files() if name.endswith(".md"))
 
 MAKE = re.compile(r"(?:^\s*|`|\$ )make ([a-z]+)", re.MULTILINE)
+MANAGE = re.compile(r"manage\.py,? ([a-z_]+)")
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)")
 GATE = re.compile(r"<!-- gate: test -->\s*```\w*\n(?P<command>.+?)\n```", re.DOTALL)
 
@@ -41,6 +43,11 @@ def test_every_link_leads_somewhere(name: str) -> None:
     assert dead_links((ROOT / name).read_text(), (ROOT / name).parent) == []
 
 
+@pytest.mark.parametrize("name", [*DOCUMENTS, "docker/Dockerfile", "docker/compose.yaml", "Makefile"])
+def test_every_management_command_exists(name: str) -> None:
+    assert set(MANAGE.findall((ROOT / name).read_text())) - get_commands().keys() == set()
+
+
 def test_the_gate_runs_what_the_readme_says() -> None:
     found = GATE.search((ROOT / "README.md").read_text())
 
@@ -50,6 +57,10 @@ def test_the_gate_runs_what_the_readme_says() -> None:
 
 def test_an_unknown_target_is_seen() -> None:
     assert unknown_targets("Run `make coffee`.\n\n    make test\n", {"test"}) == {"coffee"}
+
+
+def test_a_command_is_seen_in_a_list_and_in_a_line() -> None:
+    assert MANAGE.findall("`manage.py backup`, [python, manage.py, migrate]") == ["backup", "migrate"]
 
 
 def test_a_dead_link_is_seen(tmp_path: Path) -> None:
