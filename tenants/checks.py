@@ -8,54 +8,53 @@ from django.db import connections
 
 from tenants import context
 
-CROSSES = "crosses organizations"
-
 # Tenant tables are those with the column organization_id, however they were made.
 _TENANT_TABLES: Final = """
+WITH tenant AS (
     SELECT c.oid FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
     WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
       AND a.attname = 'organization_id' AND NOT a.attisdropped
+)
 """
 
-_WITHOUT_ROW_SECURITY: Final = f"""
-    SELECT c.relname, '' FROM pg_class c
-    WHERE c.oid IN ({_TENANT_TABLES} UNION SELECT to_regclass('public.tenants_organization'))
-      AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
+_WITHOUT_ROW_SECURITY: Final = """
+SELECT c.relname, '' FROM pg_class c
+WHERE c.oid IN (TABLE tenant UNION SELECT to_regclass('public.tenants_organization'))
+  AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
 """
 
 # What the application may see or write has to depend on its organization, in every policy that applies to it.
-_LOOSE_POLICIES: Final = f"""
-    SELECT c.relname, coalesce(p.polname, '') FROM pg_class c
-    LEFT JOIN pg_policy p ON p.polrelid = c.oid
-        AND (p.polroles @> ARRAY['robutler_app'::regrole::oid] OR p.polroles @> ARRAY[0::oid])
-    WHERE c.oid IN ({_TENANT_TABLES})
-      AND NOT coalesce(
-          coalesce(pg_get_expr(p.polqual, c.oid) || ' ', '') || coalesce(pg_get_expr(p.polwithcheck, c.oid), '')
-              LIKE '%robutler_organization()%'
-          AND coalesce(pg_get_expr(p.polqual, c.oid), '') NOT IN ('true')
-          AND coalesce(pg_get_expr(p.polwithcheck, c.oid), '') NOT IN ('true'),
-          false)
+_LOOSE_POLICIES: Final = """
+SELECT c.relname, coalesce(p.polname, 'none') FROM pg_class c
+LEFT JOIN pg_policy p ON p.polrelid = c.oid
+    AND p.polroles && ARRAY['robutler_app'::regrole::oid, 0::oid]
+WHERE c.oid IN (TABLE tenant)
+  AND coalesce(
+      (p.polqual IS NULL AND p.polwithcheck IS NULL)
+      OR pg_get_expr(p.polqual, c.oid) NOT LIKE '%robutler_organization()%'
+      OR pg_get_expr(p.polwithcheck, c.oid) NOT LIKE '%robutler_organization()%',
+      p.polname IS NULL)
 """
 
-_WITHOUT_PAIR: Final = f"""
-    SELECT c.relname, '' FROM pg_class c JOIN pg_attribute i ON i.attrelid = c.oid AND i.attname = 'id'
-    WHERE c.oid IN ({_TENANT_TABLES}) AND NOT EXISTS (
-        SELECT FROM pg_index x JOIN pg_attribute o ON o.attrelid = c.oid AND o.attname = 'organization_id'
-        WHERE x.indrelid = c.oid AND x.indisunique AND x.indpred IS NULL
-          AND x.indkey::int2[] @> ARRAY[o.attnum, i.attnum] AND x.indnkeyatts = 2)
+_WITHOUT_PAIR: Final = """
+SELECT c.relname, '' FROM pg_class c JOIN pg_attribute i ON i.attrelid = c.oid AND i.attname = 'id'
+WHERE c.oid IN (TABLE tenant) AND NOT EXISTS (
+    SELECT FROM pg_index x JOIN pg_attribute o ON o.attrelid = c.oid AND o.attname = 'organization_id'
+    WHERE x.indrelid = c.oid AND x.indisunique AND x.indpred IS NULL
+      AND x.indkey::int2[] @> ARRAY[o.attnum, i.attnum] AND x.indnkeyatts = 2)
 """
 
 # PostgreSQL checks references without looking at row security, so a reference has to carry the organization itself.
-_LOOSE_REFERENCES: Final = f"""
-    SELECT c.relname, f.conname FROM pg_constraint f JOIN pg_class c ON c.oid = f.conrelid
-    JOIN pg_attribute o ON o.attrelid = f.conrelid AND o.attname = 'organization_id'
-    WHERE f.contype = 'f' AND f.conparentid = 0
-      AND f.conrelid IN ({_TENANT_TABLES}) AND f.confrelid IN ({_TENANT_TABLES})
-      AND NOT f.conkey @> ARRAY[o.attnum]
-      AND NOT coalesce(obj_description(f.oid, 'pg_constraint') LIKE '{CROSSES}%', false)
-      AND NOT EXISTS (
-          SELECT FROM pg_constraint w WHERE w.contype = 'f' AND w.conrelid = f.conrelid
-            AND w.confrelid = f.confrelid AND w.conkey @> (f.conkey || o.attnum))
+_LOOSE_REFERENCES: Final = """
+SELECT c.relname, f.conname FROM pg_constraint f JOIN pg_class c ON c.oid = f.conrelid
+JOIN pg_attribute o ON o.attrelid = f.conrelid AND o.attname = 'organization_id'
+WHERE f.contype = 'f' AND f.conparentid = 0
+  AND f.conrelid IN (TABLE tenant) AND f.confrelid IN (TABLE tenant)
+  AND NOT f.conkey @> ARRAY[o.attnum]
+  AND NOT coalesce(obj_description(f.oid, 'pg_constraint') LIKE 'crosses organizations%', false)
+  AND NOT EXISTS (
+      SELECT FROM pg_constraint w WHERE w.contype = 'f' AND w.conrelid = f.conrelid
+        AND w.confrelid = f.confrelid AND w.conkey @> (f.conkey || o.attnum))
 """
 
 _KINDS: Final = (
@@ -69,8 +68,10 @@ _KINDS: Final = (
         "tenants.E002",
         _LOOSE_POLICIES,
         "{table} has no policy, or one ({name}) that does not compare with the organization, for robutler_app.",
-        "CREATE POLICY tenant ON {table} TO robutler_app USING (organization_id = robutler_organization()) "
-        "WITH CHECK (organization_id = robutler_organization());",
+        (
+            "CREATE POLICY tenant ON {table} TO robutler_app USING (organization_id = robutler_organization()) "
+            "WITH CHECK (organization_id = robutler_organization());"
+        ),
     ),
     (
         "tenants.E003",
@@ -82,8 +83,10 @@ _KINDS: Final = (
         "tenants.E004",
         _LOOSE_REFERENCES,
         "{table} refers to another tenant table without the organization ({name}).",
-        "Add FOREIGN KEY (organization_id, x_id) REFERENCES y (organization_id, id), or, where it is meant to, "
-        f"COMMENT ON CONSTRAINT {{name}} ON {{table}} IS '{CROSSES}: …'.",
+        (
+            "Add FOREIGN KEY (organization_id, x_id) REFERENCES y (organization_id, id), or, where it is meant to, "
+            "COMMENT ON CONSTRAINT {name} ON {table} IS 'crosses organizations: why'."
+        ),
     ),
 )
 
@@ -115,7 +118,7 @@ def _missing_walls(through: str) -> list[CheckMessage]:
             return []  # nothing is there yet
         found: list[CheckMessage] = []
         for identity, query, message, hint in _KINDS:
-            cursor.execute(query)
+            cursor.execute(_TENANT_TABLES + query)
             found += [
                 Error(message.format(table=table, name=name), hint=hint.format(table=table, name=name), id=identity)
                 for table, name in cursor.fetchall()

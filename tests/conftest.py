@@ -66,12 +66,15 @@ def database(django_db_blocker: Any) -> Generator[None]:
     """A migrated database of this worker's own. Tests commit for real and never empty it."""
     from django.db import connections
 
+    from tenants import notify
+
     with django_db_blocker.unblock():
         with _locked():
             SERVER.start()
             _migrate_template()
         _clone_template()
         yield
+        notify.stop_listener()
         for connection in connections.all():
             connection.close()
             connection.close_pool()  # type: ignore[attr-defined]
