@@ -7,22 +7,31 @@ from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
-from tenants.models import Membership
+from tenants.models import User
 from tenants.permissions import AGENTS_READ
+from tenants.roles import permissions_of
+from tenants.selectors import Seat
 
 
-def seat_of(request: HttpRequest) -> Membership:
+def seat_of(request: HttpRequest) -> Seat:
     """The seat through which this request came in; the middleware has put it there."""
-    seat: Membership | None = getattr(request, "membership", None)
+    seat: Seat | None = getattr(request, "seat", None)
     if seat is None:
         raise PermissionDenied("Choose an organization first.")
     return seat
 
 
+def signed_in(request: HttpRequest) -> User:
+    """The person who sent this request; the sites let nobody else in."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied("Sign in first.")
+    return request.user
+
+
 def allows(request: HttpRequest, permission: str | None) -> bool:
     """Whether the signed-in member's seat carries this permission; nothing is allowed by None."""
-    seat: Membership | None = getattr(request, "membership", None)
-    return seat is not None and permission in seat.permissions
+    seat: Seat | None = getattr(request, "seat", None)
+    return seat is not None and permission in permissions_of(seat.role)
 
 
 class MemberAdmin(ModelAdmin):

@@ -1,0 +1,1 @@
+"""How agents and their runs look in the two admin sites."""

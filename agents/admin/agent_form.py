@@ -1,0 +1,200 @@
+"""The form an agent is made and changed with: its draft, its price in dollars, and a card for every skill."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar
+
+from django import forms
+from django.core.exceptions import ValidationError
+from unfold import widgets
+
+from agents.admin.option_fields import Choices, beyond_forms, fields_for, values_from
+from agents.models import Agent
+from agents.sampling import Limits, Sampling
+from agents.services.drafts import SkillChoice, check_options
+from agents.services.publishing import skills_of
+from agents.slugs import check_slug
+from billing.amounts import NANOS_PER_DOLLAR, PICOS_PER_DOLLAR_A_MILLION
+from billing.dollar_fields import DollarsField
+from skills import registry
+from skills.sdk import Skill
+
+LIMITS = "limits"
+SAMPLING = "sampling"
+TEXT_FIELDS = ("name", "slug", "description", "visibility", "model", "instructions")
+PRICE_FIELDS = ("price_per_run_nanos", "input_price_pico", "output_price_pico", "markup_percent")
+RUN_FIELDS = ("on_disconnect", "keeps_content", "drop_unsupported", "locked")
+
+
+class AgentForm(forms.ModelForm):
+    """A draft in fields. Fields of skills, sampling and limits are named `part.option`."""
+
+    price_per_run_nanos = DollarsField(
+        scale=NANOS_PER_DOLLAR, required=False, label="Price per run ($)", help_text="Charged once for each served run."
+    )
+    input_price_pico = DollarsField(
+        scale=PICOS_PER_DOLLAR_A_MILLION,
+        required=False,
+        label="Input price ($ per 1 M tokens)",
+        help_text="Your own price on top of the model's; leave empty for none.",
+    )
+    output_price_pico = DollarsField(
+        scale=PICOS_PER_DOLLAR_A_MILLION, required=False, label="Output price ($ per 1 M tokens)"
+    )
+    markup_percent = forms.DecimalField(
+        required=False,
+        min_value=0,
+        max_value=1000,
+        decimal_places=2,
+        label="Markup (%)",
+        help_text="Added to what the model costs.",
+        widget=widgets.UnfoldAdminDecimalFieldWidget(),
+    )
+    locked = forms.MultipleChoiceField(
+        required=False,
+        choices=[(name, name) for name in Sampling.model_fields],
+        label="Locked parameters",
+        help_text="Parameters that a request may not override.",
+        widget=widgets.UnfoldAdminCheckboxSelectMultipleWidget(),
+    )
+
+    class Meta:
+        model = Agent
+        fields: ClassVar = (
+            *("name", "slug", "description", "visibility", "model", "instructions"),
+            *("on_disconnect", "keeps_content", "drop_unsupported"),
+        )
+        widgets: ClassVar = {
+            "description": widgets.UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+            "instructions": widgets.UnfoldAdminTextareaWidget(attrs={"rows": 10}),
+        }
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        draft = self.instance
+        shown: dict[str, Any] = {f"{LIMITS}.{name}": value for name, value in draft.limits.items()}
+        shown |= {f"{SAMPLING}.{name}": value for name, value in draft.sampling.items()}
+        shown |= {name: getattr(draft, name) for name in PRICE_FIELDS[:3]} | {"locked": draft.locked}
+        shown["markup_percent"] = draft.markup_bps / 100
+        for choice in skills_of(draft) if draft.pk and not draft._state.adding else ():
+            shown[f"{choice.skill}.enabled"] = choice.enabled
+            shown |= {f"{choice.skill}.{name}": _lines(value) for name, value in choice.options.items()}
+        self.initial = {**shown, **self.initial}
+
+    def clean_slug(self) -> str:
+        """The address, unless it is reserved or taken."""
+        slug: str = self.cleaned_data["slug"]
+        for problem in check_slug(slug).values():
+            raise ValidationError(problem)
+        if Agent.objects.filter(slug=slug).exclude(pk=self.instance.pk).exists():
+            raise ValidationError("You have an agent at this address already.")
+        return slug
+
+    def clean(self) -> dict[str, Any]:
+        """Check every skill's options by the skill's own rules, and show each problem at its field."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        for choice in self.skills():
+            for path, problem in check_options(choice).items():
+                name = path.removeprefix("skills.")
+                self.add_error(name if name in self.fields else None, problem)
+        return cleaned
+
+    def skills(self) -> list[SkillChoice]:
+        """The skills as they were chosen; one that is off keeps its options for later."""
+        chosen = []
+        for name, skill in offered_skills():
+            options = self._part(name, skill.Options) | self._kept(name, skill)
+            enabled = bool(self.cleaned_data.get(f"{name}.enabled"))
+            if enabled or options:
+                chosen.append(SkillChoice(skill=name, options=options, enabled=enabled))
+        return chosen
+
+    def draft(self) -> dict[str, Any]:
+        """What the services take for the draft, skills excepted."""
+        cleaned = self.cleaned_data
+        return {
+            **{name: cleaned[name] for name in (*TEXT_FIELDS, *RUN_FIELDS) if name in cleaned and name != "slug"},
+            "price_per_run_nanos": cleaned.get("price_per_run_nanos") or 0,
+            "input_price_pico": cleaned.get("input_price_pico"),
+            "output_price_pico": cleaned.get("output_price_pico"),
+            "markup_bps": int((cleaned.get("markup_percent") or 0) * 100),
+            "sampling": self._part(SAMPLING, Sampling) | self._beyond(SAMPLING, Sampling, self.instance.sampling),
+            "limits": self._part(LIMITS, Limits),
+        }
+
+    def _part(self, part: str, options: Any) -> dict[str, Any]:
+        prefix = f"{part}."
+        return values_from(
+            options,
+            {key.removeprefix(prefix): value for key, value in self.cleaned_data.items() if key.startswith(prefix)},
+        )
+
+    def _kept(self, name: str, skill: type[Skill]) -> dict[str, Any]:
+        """Options that no form field can hold, as they were set by other ways."""
+        if self.instance._state.adding:
+            return {}
+        stored = next((choice.options for choice in skills_of(self.instance) if choice.skill == name), {})
+        return self._beyond(name, skill.Options, stored)
+
+    def _beyond(self, part: str, options: Any, stored: Any) -> dict[str, Any]:
+        return {name: stored[name] for name in beyond_forms(options) if name in stored}
+
+
+def offered_skills() -> Iterable[tuple[str, type[Skill]]]:
+    """Every registered skill with its class, by name."""
+    return [(name, registry.skill_class(name)) for name in sorted(registry.names())]
+
+
+def form_class(*, credentials: Choices) -> type[AgentForm]:
+    """The form with a field for every option of every skill, and for sampling and limits."""
+    fields: dict[str, forms.Field] = {}
+    for name, skill in offered_skills():
+        fields[f"{name}.enabled"] = forms.BooleanField(
+            required=False, label="Use this skill", widget=widgets.UnfoldBooleanSwitchWidget()
+        )
+        fields |= _prefixed(name, fields_for(skill.Options, credentials=credentials))
+    fields |= _prefixed(SAMPLING, fields_for(Sampling, credentials=()))
+    fields |= _prefixed(LIMITS, fields_for(Limits, credentials=()))
+    return type("AgentFormWithSkills", (AgentForm,), fields)
+
+
+def fieldsets() -> Sequence[tuple[str | None, dict[str, Any]]]:
+    """How the fields are grouped on the page: the agent, each skill in a tab of its own, price, model and limits."""
+    groups: list[tuple[str | None, dict[str, Any]]] = [(None, {"fields": list(TEXT_FIELDS)})]
+    groups.append(("Price", {"fields": list(PRICE_FIELDS), "classes": ["tab"]}))
+    for name, skill in offered_skills():
+        options = fields_for(skill.Options, credentials=())
+        groups.append(
+            (
+                f"Skill: {name}",
+                {
+                    "fields": [f"{name}.enabled", *(f"{name}.{option}" for option in options)],
+                    "classes": ["tab"],
+                    "description": _described(skill),
+                },
+            )
+        )
+    groups.append(
+        ("Model", {"fields": [*_names(SAMPLING, Sampling), "locked", "drop_unsupported"], "classes": ["tab"]})
+    )
+    groups.append(
+        ("Limits", {"fields": [*_names(LIMITS, Limits), "on_disconnect", "keeps_content"], "classes": ["tab"]})
+    )
+    return groups
+
+
+def _described(skill: type[Skill]) -> str:
+    said = (skill.__doc__ or "").strip().partition("\n")[0]
+    unset = beyond_forms(skill.Options)
+    return f"{said} Set elsewhere, by import: {', '.join(unset)}." if unset else said
+
+
+def _names(part: str, options: Any) -> list[str]:
+    return [f"{part}.{name}" for name in fields_for(options, credentials=())]
+
+
+def _prefixed(part: str, fields: dict[str, forms.Field]) -> dict[str, forms.Field]:
+    return {f"{part}.{name}": field for name, field in fields.items()}
+
+
+def _lines(value: Any) -> Any:
+    return "\n".join(value) if isinstance(value, list) else value

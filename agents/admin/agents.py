@@ -1,0 +1,185 @@
+"""Agents: the page on which a member makes one, and staff's view of everybody's."""
+
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from unfold.decorators import action, display
+
+from agents.admin.agent_form import AgentForm, fieldsets, form_class
+from agents.errors import InvalidDraft, NotPublished
+from agents.models import Agent, AgentVersion
+from agents.services import publishing
+from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, seat_of
+from tenants.models import ProviderCredential
+from tenants.permissions import AGENTS_READ, AGENTS_WRITE
+
+STATUS_LABELS = {"Published": "success", "Draft": "info", "Disabled": "danger"}
+
+
+def status_of(agent: Agent) -> str:
+    """Whether callers reach the agent, in a word."""
+    if agent.is_published:
+        return "Published"
+    return "Disabled" if agent.status == "disabled" else "Draft"
+
+
+class MemberAgentAdmin(MemberAdmin):
+    """Create, change, publish and take back agents; every write goes through the publishing services."""
+
+    reads = AGENTS_READ
+    writes = AGENTS_WRITE
+    form = AgentForm
+    list_display: ClassVar = ("name", "slug", "model", "visibility", "shown_status", "shown_version", "updated_at")
+    list_filter: ClassVar = ("visibility", "status")
+    list_select_related: ClassVar = ("published_version",)
+    search_fields: ClassVar = ("slug", "name")
+    prepopulated_fields: ClassVar = {"slug": ("name",)}
+    actions_submit_line: ClassVar = ("publish", "unpublish")
+    change_form_outer_after_template = "console/agent_versions.html"
+    warn_unsaved_form = True
+
+    @display(description="Status", label=STATUS_LABELS)
+    def shown_status(self, agent: Agent) -> str:
+        """The status as a coloured word."""
+        return status_of(agent)
+
+    @display(description="Version")
+    def shown_version(self, agent: Agent) -> str:
+        """What is published."""
+        return str(agent.published_version or "")
+
+    def get_fieldsets(self, request: HttpRequest, obj: Agent | None = None) -> Any:
+        return fieldsets()
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> Any:
+        return ("slug",) if obj else ()
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Agent | None = None) -> Any:
+        return {} if obj else self.prepopulated_fields
+
+    def get_form(self, request: HttpRequest, obj: Agent | None = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002  # Django's own signature
+        credentials = [(str(credential.pk), str(credential)) for credential in ProviderCredential.objects.all()]
+        return super().get_form(request, obj, change=change, **{**kwargs, "form": form_class(credentials=credentials)})
+
+    def save_model(self, request: HttpRequest, obj: Agent, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's own signature
+        """Hand the draft to the services, then do what the pressed button says."""
+        if change:
+            saved = publishing.save_draft(obj, skills=form.skills(), **form.draft())
+        else:
+            saved = publishing.create_agent(slug=obj.slug, skills=form.skills(), **form.draft())
+        obj.__dict__.update(saved.__dict__)
+        for pressed in self.get_actions_submit_line(request, obj.pk):
+            if pressed.action_name in request.POST:
+                pressed.method(request, obj)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001  # Django's own signature
+        """Nothing is left to save: the services wrote the skills with the draft."""
+
+    @action(description="Save and publish", icon="rocket_launch")
+    def publish(self, request: HttpRequest, obj: Agent) -> None:
+        """Make a version of the draft and point the address at it."""
+        try:
+            version = publishing.publish(obj)
+        except InvalidDraft as error:
+            messages.error(request, f"Saved, but not published: {error}")
+        else:
+            messages.success(request, f"Published as {version}: callers reach it now.")
+
+    @action(description="Unpublish", icon="visibility_off")
+    def unpublish(self, request: HttpRequest, obj: Agent) -> None:
+        """Take the agent off its address."""
+        publishing.unpublish(obj)
+        messages.success(request, "Unpublished: nobody reaches it now.")
+
+    def get_urls(self) -> list[URLPattern]:
+        rollback = path(
+            "<uuid:agent_id>/rollback/<uuid:version_id>/",
+            self.admin_site.admin_view(self.rollback_view),
+            name="agents_agent_rollback",
+        )
+        return [rollback, *super().get_urls()]
+
+    def rollback_view(self, request: HttpRequest, agent_id: UUID, version_id: UUID) -> HttpResponse:
+        """Point the address at an older version; only ever by POST."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        agent = self.get_queryset(request).filter(pk=agent_id).first()
+        version = AgentVersion.objects.filter(pk=version_id).first()
+        if agent is None or version is None or not self.has_change_permission(request, agent):
+            raise Http404
+        try:
+            publishing.rollback(agent, version)
+        except NotPublished:
+            raise Http404 from None
+        messages.success(request, f"{version} is what callers reach now.")
+        return HttpResponseRedirect(reverse(f"{self.admin_site.name}:agents_agent_change", args=(agent_id,)))
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """A new agent can be published at once, so its page has the same buttons."""
+        shown: dict[str, Any] = {"show_save_and_add_another": False}
+        if object_id is None:
+            shown["actions_submit_line"] = self.get_actions_submit_line(request, None)
+        return super().changeform_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+
+    def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> Any:
+        """Only what is published can be taken back."""
+        offered = super().get_actions_submit_line(request, object_id)
+        published = (
+            object_id is not None and Agent.objects.filter(pk=object_id, published_version__isnull=False).exists()
+        )
+        return [button for button in offered if published or not button.action_name.endswith("_unpublish")]
+
+    def response_add(self, request: HttpRequest, obj: Agent, post_url_continue: str | None = None) -> HttpResponse:
+        """Show the agent that was made: its versions and how to call it are on its page."""
+        return HttpResponseRedirect(reverse(f"{self.admin_site.name}:agents_agent_change", args=(obj.pk,)))
+
+    def response_change(self, request: HttpRequest, obj: Agent) -> Any:
+        """Stay with the agent after publishing; leave after saving."""
+        if any(button.action_name in request.POST for button in self._get_base_actions_submit_line()):
+            return HttpResponseRedirect(request.path)
+        return super().response_change(request, obj)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        versions = AgentVersion.objects.filter(agent_id=_uuid(object_id)).select_related("agent")
+        shown = {"versions": versions.order_by("-number")[:50], "organization_slug": seat_of(request).organization.slug}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
+
+
+class StaffAgentAdmin(StaffRecordAdmin):
+    """Every organization's agents, to look at: what an agent is told is its owner's business and is not shown."""
+
+    list_display: ClassVar = ("slug", "organization", "name", "model", "visibility", "shown_status", "updated_at")
+    list_filter: ClassVar = ("visibility", "status")
+    list_select_related: ClassVar = ("organization",)
+    search_fields: ClassVar = ("slug", "name", "organization__slug")
+    fields: ClassVar = (
+        *("organization", "slug", "name", "description", "visibility", "status", "model"),
+        *("published_version", "price_per_run_nanos", "markup_bps", "input_price_pico", "output_price_pico"),
+        *("created_at", "updated_at"),
+    )
+
+    @display(description="Status", label=STATUS_LABELS)
+    def shown_status(self, agent: Agent) -> str:
+        """The status as a coloured word."""
+        return status_of(agent)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).select_related("organization", "published_version")
+
+
+def _uuid(text: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Http404 from None

@@ -1,0 +1,98 @@
+"""Runs: what was asked of agents, what it used and what it cost."""
+
+from typing import Any, ClassVar
+
+from django.http import HttpRequest
+from unfold.decorators import display
+
+from agents.models import Run
+from billing.amounts import dollars
+from tenants.admin.seats import MemberAdmin, StaffRecordAdmin
+from tenants.permissions import USAGE_READ
+
+STATUS_LABELS = {
+    "Finished": "success",
+    "Running": "info",
+    "Failed": "danger",
+    "Caller left": "warning",
+    "Stopped by the platform": "warning",
+}
+COLUMNS = ("started_at", "address", "shown_status", "model", "shown_tokens", "shown_charge", "shown_duration")
+DETAILS = (
+    (
+        None,
+        {"fields": ("id", "address", "model", "shown_status", "finish_reason", "stopped_by", "error", "request_id")},
+    ),
+    (
+        "Usage",
+        {
+            "fields": (
+                "turns",
+                "input_tokens",
+                "cached_input_tokens",
+                "output_tokens",
+                "reasoning_tokens",
+                "usage_source",
+            )
+        },
+    ),
+    ("Money", {"fields": ("shown_cost", "shown_charge", "test_mode")}),
+    ("Time", {"fields": ("started_at", "first_chunk_at", "ended_at", "shown_duration")}),
+)
+
+
+class RunColumns:
+    """How a run's figures are written, on both sites."""
+
+    @display(description="Status", label=STATUS_LABELS)
+    def shown_status(self, run: Run) -> str:
+        """The status as a coloured word."""
+        return run.get_status_display()
+
+    @display(description="Tokens in / out")
+    def shown_tokens(self, run: Run) -> str:
+        """Both counts in one column."""
+        return f"{run.input_tokens:,} / {run.output_tokens:,}"
+
+    @display(description="Charged", ordering="charged_nanos")
+    def shown_charge(self, run: Run) -> str:
+        """What the caller paid."""
+        return dollars(run.charged_nanos)
+
+    @display(description="Provider's cost")
+    def shown_cost(self, run: Run) -> str:
+        """What the provider charges."""
+        return dollars(run.cost_nanos)
+
+    @display(description="Duration")
+    def shown_duration(self, run: Run) -> str:
+        """From the start to the end."""
+        return f"{(run.ended_at - run.started_at).total_seconds():.2f} s" if run.ended_at else ""
+
+
+class MemberRunAdmin(RunColumns, MemberAdmin):
+    """The runs an organization paid for."""
+
+    reads = USAGE_READ
+    list_display: ClassVar = COLUMNS
+    list_filter: ClassVar = ("status", "test_mode")
+    search_fields: ClassVar = ("address", "request_id")
+    date_hierarchy = "started_at"
+    fieldsets: ClassVar = DETAILS
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Run | None = None) -> Any:
+        return [name for _, group in DETAILS for name in group["fields"]]
+
+
+class StaffRunAdmin(RunColumns, StaffRecordAdmin):
+    """Everybody's runs, without what was said in them."""
+
+    list_display: ClassVar = ("organization", *COLUMNS)
+    list_filter: ClassVar = ("status", "test_mode")
+    list_select_related: ClassVar = ("organization",)
+    search_fields: ClassVar = ("address", "request_id", "organization__slug")
+    date_hierarchy = "started_at"
+    fieldsets: ClassVar = (("Organization", {"fields": ("organization", "agent_organization_id")}), *DETAILS)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Run | None = None) -> Any:
+        return ["organization", "agent_organization_id", *(name for _, group in DETAILS for name in group["fields"])]

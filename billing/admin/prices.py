@@ -1,0 +1,122 @@
+"""Prices: versions of the lists, drafted item by item and published as a whole."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest
+from django.utils import timezone
+from unfold.admin import ModelAdmin
+from unfold.decorators import action, display
+
+from billing.amounts import PICOS_PER_DOLLAR_A_MILLION, plain
+from billing.dollar_fields import DollarsField
+from billing.models import PriceItem, PriceVersion
+from billing.publishing import NotADraft, copy_version, publish_version
+
+STATE_LABELS = {"draft": "info", "published": "success"}
+
+
+class StaffPriceVersionAdmin(ModelAdmin):
+    """The versions of every price list. A published one never changes: draft the next."""
+
+    list_display: ClassVar = (
+        "name",
+        "price_list",
+        "shown_state",
+        "valid_from",
+        "valid_to",
+        "created_by",
+        "published_by",
+    )
+    list_filter: ClassVar = ("state", "price_list")
+    list_select_related: ClassVar = ("price_list",)
+    search_fields: ClassVar = ("name",)
+    ordering: ClassVar = ("-id",)
+    actions: ClassVar = ("publish", "copy")
+
+    @display(description="State", label=STATE_LABELS)
+    def shown_state(self, version: PriceVersion) -> str:
+        """The state as a coloured word."""
+        return version.state
+
+    def get_fields(self, request: HttpRequest, obj: PriceVersion | None = None) -> Any:
+        if obj is None:
+            return ("price_list", "name")
+        return ("price_list", "name", "state", "valid_from", "valid_to", "created_by", "published_by", "created_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: PriceVersion | None = None) -> Any:
+        return () if obj is None else [name for name in self.get_fields(request, obj) if name != "name"]
+
+    def has_change_permission(self, request: HttpRequest, obj: PriceVersion | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or obj.state == PriceVersion.State.DRAFT)
+
+    def has_delete_permission(self, request: HttpRequest, obj: PriceVersion | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: PriceVersion, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's own signature
+        """Remember who drafted it."""
+        obj.created_by = obj.created_by or str(request.user)
+        super().save_model(request, obj, form, change)
+
+    @action(description="Publish: these prices hold from now on")
+    def publish(self, request: HttpRequest, queryset: Any) -> None:
+        """End what holds now and let the draft hold."""
+        for version in queryset:
+            try:
+                publish_version(version_id=version.pk, published_by=str(request.user))
+            except NotADraft as error:
+                messages.error(request, str(error))
+            else:
+                messages.success(request, f"{version} holds from now on.")
+
+    @action(description="Copy as a new draft")
+    def copy(self, request: HttpRequest, queryset: Any) -> None:
+        """Begin the next version from this one's items."""
+        for version in queryset:
+            name = f"{version.name}, copied {timezone.now():%Y-%m-%d %H:%M:%S}"
+            draft = copy_version(version_id=version.pk, name=name[:80], created_by=str(request.user))
+            messages.success(request, f"Drafted {draft} from {version}.")
+
+
+class PriceItemForm(forms.ModelForm):
+    """One price, in dollars per million units."""
+
+    price = DollarsField(scale=PICOS_PER_DOLLAR_A_MILLION, label="Price ($ per 1 M units)")
+
+    class Meta:
+        model = PriceItem
+        fields: ClassVar = ("version", "model", "unit", "context_from", "price", "most")
+
+
+class StaffPriceItemAdmin(ModelAdmin):
+    """Single prices; those of a published version are history."""
+
+    form = PriceItemForm
+    list_display: ClassVar = ("model", "unit", "shown_price", "context_from", "version")
+    list_filter: ClassVar = ("unit", "version__price_list", "version__state")
+    list_select_related: ClassVar = ("version",)
+    search_fields: ClassVar = ("model",)
+    ordering: ClassVar = ("model", "unit")
+    show_full_result_count = False
+
+    @display(description="$ per 1 M units", ordering="price")
+    def shown_price(self, item: PriceItem) -> str:
+        """The price as people compare it; a fee is a share."""
+        if item.unit == PriceItem.Unit.BASIS_POINTS:
+            return f"{item.price / 100:.2f} %"
+        return f"${plain(item.price, scale=PICOS_PER_DOLLAR_A_MILLION)}"
+
+    def has_change_permission(self, request: HttpRequest, obj: PriceItem | None = None) -> bool:
+        return super().has_change_permission(request, obj) and (
+            obj is None or obj.version.state == PriceVersion.State.DRAFT
+        )
+
+    def has_delete_permission(self, request: HttpRequest, obj: PriceItem | None = None) -> bool:
+        return obj is not None and self.has_change_permission(request, obj)
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Only drafts can be added to."""
+        if db_field.name == "version":
+            kwargs["queryset"] = PriceVersion.objects.filter(state=PriceVersion.State.DRAFT)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)

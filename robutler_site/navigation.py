@@ -1,0 +1,159 @@
+"""How the two admin sites introduce themselves: titles, colours, and what stands in the sidebar."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse_lazy
+
+from tenants.permissions import AGENTS_READ, AGENTS_WRITE, AUDIT_READ, BILLING_READ, USAGE_READ
+
+# The settings import this module, so whatever needs the settings is imported when it is used.
+
+
+def organizations(request: HttpRequest) -> list[dict[str, Any]]:
+    """The organizations a member may switch to."""
+    from tenants.selectors import memberships_of
+
+    if not request.user.is_authenticated:
+        return []
+    return [
+        {
+            "title": seat.organization.name,
+            "link": reverse_lazy("choose_organization", args=(seat.organization.id,)),
+            "icon": "domain",
+        }
+        for seat in memberships_of(request.user.pk)
+    ]
+
+
+def subheader(request: HttpRequest) -> str:
+    """Whose data the console shows."""
+    seat = getattr(request, "seat", None)
+    return seat.organization.name if seat else "Sign in"
+
+
+def _allowed(permission: str) -> Callable[[HttpRequest], bool]:
+    def allowed(request: HttpRequest) -> bool:
+        from tenants.roles import permissions_of
+
+        seat = getattr(request, "seat", None)
+        return seat is not None and permission in permissions_of(seat.role)
+
+    return allowed
+
+
+def _page(title: str, icon: str, view: str, permission: str | None = None) -> dict[str, Any]:
+    page: dict[str, Any] = {"title": title, "icon": icon, "link": reverse_lazy(view)}
+    return page | {"permission": _allowed(permission)} if permission else page
+
+
+def icon(request: HttpRequest) -> str:
+    """The icon in the browser's tab."""
+    from django.templatetags.static import static
+
+    return static("console/icon.svg")
+
+
+FAVICONS = [{"rel": "icon", "type": "image/svg+xml", "href": icon}]
+
+UNFOLD_CONSOLE = {
+    "SITE_FAVICONS": FAVICONS,
+    "SITE_TITLE": "Robutler",
+    "SITE_HEADER": "Robutler",
+    "SITE_SUBHEADER": subheader,
+    "SITE_SYMBOL": "smart_toy",
+    "SITE_DROPDOWN": organizations,
+    "SIDEBAR": {
+        "navigation": [
+            {"items": [_page("Home", "home", "console:index")]},
+            {
+                "title": "Agents",
+                "separator": True,
+                "items": [
+                    _page("Agents", "smart_toy", "console:agents_agent_changelist", AGENTS_READ),
+                    _page("Runs", "history", "console:agents_run_changelist", USAGE_READ),
+                ],
+            },
+            {
+                "title": "Access",
+                "separator": True,
+                "items": [
+                    _page("API keys", "key", "console:tenants_apikey_changelist", AGENTS_READ),
+                    _page("Credentials", "lock", "console:tenants_providercredential_changelist", AGENTS_WRITE),
+                    _page("Team", "group", "console:tenants_membership_changelist", AGENTS_READ),
+                    _page("Audit log", "policy", "console:tenants_auditevent_changelist", AUDIT_READ),
+                ],
+            },
+            {
+                "title": "Money",
+                "separator": True,
+                "items": [
+                    _page("Wallet", "account_balance_wallet", "console:billing_account_changelist", BILLING_READ),
+                    _page("Transfers", "swap_horiz", "console:billing_transfer_changelist", BILLING_READ),
+                ],
+            },
+        ]
+    },
+}
+
+UNFOLD_STAFF = {
+    "SITE_FAVICONS": FAVICONS,
+    "SITE_TITLE": "Robutler staff",
+    "SITE_HEADER": "Robutler",
+    "SITE_SUBHEADER": "Staff",
+    "SITE_SYMBOL": "shield_person",
+    "COLORS": {
+        "primary": {
+            "50": "oklch(97.1% .014 343.198)",
+            "100": "oklch(94.8% .028 342.258)",
+            "200": "oklch(89.9% .061 343.231)",
+            "300": "oklch(82.3% .12 346.018)",
+            "400": "oklch(71.8% .202 349.761)",
+            "500": "oklch(65.6% .241 354.308)",
+            "600": "oklch(59.2% .249 .584)",
+            "700": "oklch(52.5% .223 3.958)",
+            "800": "oklch(45.9% .187 3.815)",
+            "900": "oklch(40.8% .153 2.432)",
+            "950": "oklch(28.4% .109 3.907)",
+        }
+    },
+    "SIDEBAR": {
+        "navigation": [
+            {"items": [_page("Home", "home", "admin:index")]},
+            {
+                "title": "Tenants",
+                "separator": True,
+                "items": [
+                    _page("Organizations", "domain", "admin:tenants_organization_changelist"),
+                    _page("People", "person", "admin:tenants_user_changelist"),
+                    _page("Seats", "group", "admin:tenants_membership_changelist"),
+                    _page("API keys", "key", "admin:tenants_apikey_changelist"),
+                    _page("Platform credentials", "lock", "admin:tenants_providercredential_changelist"),
+                    _page("Audit log", "policy", "admin:tenants_auditevent_changelist"),
+                ],
+            },
+            {
+                "title": "Money",
+                "separator": True,
+                "items": [
+                    _page("Accounts", "account_balance_wallet", "admin:billing_account_changelist"),
+                    _page("Journal", "swap_horiz", "admin:billing_transfer_changelist"),
+                    _page("Charges", "receipt_long", "admin:billing_charge_changelist"),
+                    _page("Holds", "hourglass", "admin:billing_hold_changelist"),
+                    _page("Settlements", "task_alt", "admin:billing_settlement_changelist"),
+                    _page("Price versions", "sell", "admin:billing_priceversion_changelist"),
+                    _page("Prices", "list", "admin:billing_priceitem_changelist"),
+                ],
+            },
+            {
+                "title": "Agents",
+                "separator": True,
+                "items": [
+                    _page("Agents", "smart_toy", "admin:agents_agent_changelist"),
+                    _page("Runs", "history", "admin:agents_run_changelist"),
+                ],
+            },
+        ]
+    },
+}

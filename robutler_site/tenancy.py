@@ -1,0 +1,68 @@
+"""Whose data a page may show: a member's chosen organization under /console/, everybody's for staff under /admin/."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Final
+from uuid import UUID
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.decorators import sync_only_middleware
+
+from tenants.audit import acting
+from tenants.context import organization_context, platform_context
+from tenants.models import Organization
+from tenants.selectors import Seat, memberships_of
+
+CONSOLE: Final = "/console/"
+STAFF: Final = "/admin/"
+CHOSEN: Final = "organization"
+
+Respond = Callable[[HttpRequest], HttpResponse]
+
+
+@sync_only_middleware
+def tenancy(get_response: Respond) -> Respond:
+    """Enter the tenant context of the signed-in person before a page of either admin site is made."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        with _context(request):
+            return get_response(request)
+
+    return middleware
+
+
+@contextmanager
+def _context(request: HttpRequest) -> Generator[None]:
+    if request.path.startswith(STAFF) and request.user.is_active and request.user.is_staff:
+        who = acting(user_id=request.user.pk, label=str(request.user))
+        with platform_context(reason=f"staff at {request.path}"), who:
+            yield
+    elif request.path.startswith(CONSOLE) and request.user.is_authenticated and (seat := _seat(request)):
+        who = acting(user_id=request.user.pk, label=str(request.user))
+        with organization_context(seat.organization.id), who:
+            request.seat = seat  # type: ignore[attr-defined]  # read by tenants.admin.seats
+            yield
+    else:
+        yield
+
+
+def _seat(request: HttpRequest) -> Seat | None:
+    """The seat that the member chose, else the first; None for someone who has none."""
+    seats = [seat for seat in memberships_of(request.user.pk) if seat.organization.status == Organization.Status.ACTIVE]
+    chosen = request.session.get(CHOSEN)
+    return next((seat for seat in seats if str(seat.organization.id) == chosen), seats[0] if seats else None)
+
+
+def choose_organization(request: HttpRequest, organization_id: UUID) -> HttpResponse:
+    """Show this organization from now on, if the member sits in it; a link of another site cannot choose for them."""
+    person = request.user.pk
+    if person is None or request.headers.get("Sec-Fetch-Site", "none") not in {
+        "none",
+        "same-origin",
+    }:
+        raise Http404
+    if all(seat.organization.id != organization_id for seat in memberships_of(person)):
+        raise Http404
+    request.session[CHOSEN] = str(organization_id)
+    return HttpResponseRedirect(reverse("console:index"))

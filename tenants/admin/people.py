@@ -1,0 +1,181 @@
+"""People and their seats."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from unfold import widgets
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm
+
+from tenants import services
+from tenants.admin.seats import MemberAdmin, seat_of
+from tenants.errors import PermissionMissing
+from tenants.models import Membership, User
+from tenants.permissions import AGENTS_READ, MEMBERS_WRITE
+from tenants.roles import Role
+
+
+class SeatForm(forms.ModelForm):
+    """A seat for someone who can already sign in."""
+
+    email = forms.EmailField(
+        help_text="The address they sign in with.", widget=widgets.UnfoldAdminEmailInputWidget(), required=False
+    )
+
+    class Meta:
+        model = Membership
+        fields: ClassVar = ("email", "role")
+
+    def clean(self) -> dict[str, Any]:
+        """Find the person, unless the seat has its holder already."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        if self.instance._state.adding:
+            person = User.objects.filter(email=cleaned.get("email", "").lower(), is_active=True).first()
+            if person is None or Membership.objects.filter(user=person).exists():
+                raise ValidationError("Nobody signs in with this address, or they have a seat already.")
+            cleaned["user"] = person
+        return cleaned
+
+
+class MemberSeatAdmin(MemberAdmin):
+    """Who sits in the organization."""
+
+    reads = AGENTS_READ
+    writes = MEMBERS_WRITE
+    form = SeatForm
+    list_display: ClassVar = ("user", "role", "created_at")
+    list_select_related: ClassVar = ("user",)
+
+    def get_fields(self, request: HttpRequest, obj: Membership | None = None) -> Any:
+        return ("user", "role", "created_at") if obj else ("email", "role")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> Any:
+        return ("user", "created_at") if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return self.has_change_permission(request, obj)
+
+    def get_form(self, request: HttpRequest, obj: Membership | None = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002  # Django's own signature
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if "role" in form.base_fields and seat_of(request).role != Role.OWNER:
+            form.base_fields["role"].choices = [choice for choice in Role.choices if choice[0] != Role.OWNER]
+        return form
+
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's own signature
+        """Give the seat, or change what it allows."""
+        role = Role(form.cleaned_data["role"])
+        if not change:
+            given = services.add_member(
+                organization_id=seat_of(request).organization.id, user=form.cleaned_data["user"], role=role
+            )
+            obj.__dict__.update(given.__dict__)
+            return
+        seat = Membership.objects.get(pk=obj.pk)
+        try:
+            self._keep_owners_to_owners(request, seat)
+            services.change_role(seat, role=role)
+        except PermissionMissing as error:
+            messages.error(request, str(error))
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        """Take the seat away."""
+        try:
+            self._keep_owners_to_owners(request, obj)
+            services.remove_member(obj)
+        except PermissionMissing as error:
+            messages.error(request, str(error))
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for seat in queryset:
+            self.delete_model(request, seat)
+
+    def _keep_owners_to_owners(self, request: HttpRequest, seat: Membership) -> None:
+        if seat.role == Role.OWNER and seat_of(request).role != Role.OWNER:
+            raise PermissionMissing("Only an owner changes an owner's seat.")
+
+
+class NewUserForm(forms.ModelForm):
+    """A person with a first password."""
+
+    password = forms.CharField(widget=widgets.UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}))
+
+    class Meta:
+        model = User
+        fields: ClassVar = ("email", "name", "password", "is_staff")
+
+    def clean_email(self) -> str:
+        """Compared without case."""
+        return str(self.cleaned_data["email"]).lower()
+
+
+class StaffUserAdmin(ModelAdmin):
+    """Everybody who can sign in."""
+
+    list_display: ClassVar = ("email", "name", "is_active", "is_staff", "last_login")
+    list_filter: ClassVar = ("is_active", "is_staff")
+    search_fields: ClassVar = ("email", "name")
+    ordering: ClassVar = ("email",)
+    change_password_form = AdminPasswordChangeForm
+
+    def get_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        return (
+            ("email", "name", "is_active", "is_staff", "is_superuser", "last_login") if obj else NewUserForm.Meta.fields
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        if obj is None:
+            return ()
+        return ("last_login",) if request.user.is_superuser else ("last_login", "is_staff", "is_superuser")
+
+    def get_form(self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002  # Django's own signature
+        return super().get_form(request, obj, change=change, **({} if obj else {"form": NewUserForm}), **kwargs)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """People are deactivated; what they did stays theirs."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's own signature
+        """Hash the password of a new person."""
+        if not change:
+            obj.set_password(form.cleaned_data["password"])
+        super().save_model(request, obj, form, change)
+
+
+class StaffSeatAdmin(ModelAdmin):
+    """Every seat in every organization."""
+
+    list_display: ClassVar = ("user", "organization", "role", "created_at")
+    list_select_related: ClassVar = ("user", "organization")
+    list_filter: ClassVar = ("role",)
+    search_fields: ClassVar = ("user__email", "organization__slug")
+    autocomplete_fields: ClassVar = ("user", "organization")
+    fields: ClassVar = ("organization", "user", "role")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> Any:
+        return ("organization", "user") if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's own signature
+        """Give the seat, or change what it allows."""
+        role = Role(form.cleaned_data["role"])
+        if change:
+            try:
+                services.change_role(Membership.objects.get(pk=obj.pk), role=role)
+            except PermissionMissing as error:
+                messages.error(request, str(error))
+        else:
+            given = services.add_member(organization_id=obj.organization_id, user=obj.user, role=role)
+            obj.__dict__.update(given.__dict__)
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        """Take the seat away."""
+        try:
+            services.remove_member(obj)
+        except PermissionMissing as error:
+            messages.error(request, str(error))
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for seat in queryset:
+            self.delete_model(request, seat)
