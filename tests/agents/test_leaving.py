@@ -1,0 +1,237 @@
+"""Readers who leave, processes that stop: a run always ends, and always by being settled."""
+
+import asyncio
+
+import pytest
+
+from agents.errors import Draining, RunStopped, TooManyRuns
+from agents.runtime.events import Delta
+from agents.services.channel import Channel
+from agents.services.running import running
+from agents.services.runs import active_runs, start_run, stop_all
+from tenants.models import Organization
+from tests.agents.cast import CREDIT, ask, balance, caller_of, converse, funded, hosted, row_of, script, settled
+
+CHUNKS = 6
+PACED = {"chunks": ["four" * 100] * CHUNKS}
+PRICES = {"input_price_pico": 0, "output_price_pico": 1_000_000}
+
+
+@pytest.mark.parametrize("taken", range(CHUNKS + 1))
+async def test_hanging_up_after_any_chunk_settles_what_was_produced(acme: Organization, taken: int) -> None:
+    await funded(acme)
+    agent = await hosted(acme, script(PACED, chunk_ms=20), **PRICES)
+    stream = await start_run(caller=caller_of(acme), address=agent.slug, request=ask())
+
+    for _ in range(taken):
+        await anext(stream)
+    await stream.aclose()
+    await settled(within_s=1)
+
+    row = await row_of(acme, stream)
+    left = await balance(acme)
+    assert left.held == 0
+    assert left.available == CREDIT - row.charged_nanos
+    assert row.status in ({"disconnected"} if taken < CHUNKS else {"disconnected", "finished"})
+    assert row.charged_nanos >= taken * 100_000
+    assert row.charged_nanos <= (taken + 2) * 120_000
+    if taken == 0 and row.output_tokens == 0:
+        assert row.charged_nanos == 0
+
+
+async def test_leaving_while_the_hold_is_made_leaves_nothing_held(acme: Organization) -> None:
+    await funded(acme)
+    agent = await hosted(acme, script(PACED, chunk_ms=20), **PRICES)
+    await converse(caller_of(acme), agent)
+    before = await balance(acme)
+
+    for waits in range(12):
+        starting = asyncio.create_task(start_run(caller=caller_of(acme), address=agent.slug, request=ask()))
+        for _ in range(waits):
+            await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+    await settled()
+
+    assert await balance(acme) == before
+
+
+async def test_an_agent_may_finish_for_a_reader_who_left(acme: Organization) -> None:
+    await funded(acme)
+    agent = await hosted(acme, script(PACED, chunk_ms=5), on_disconnect="finish", **PRICES)
+    stream = await start_run(caller=caller_of(acme), address=agent.slug, request=ask())
+
+    await anext(stream)
+    await stream.aclose()
+    await settled()
+
+    row = await row_of(acme, stream)
+    assert (row.status, row.output_tokens) == ("finished", CHUNKS * 100)
+    assert (await balance(acme)).held == 0
+
+
+async def test_it_finishes_for_nobody_only_so_long(acme: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.services.run_task.FINISH_S", 0.1)
+    await funded(acme)
+    agent = await hosted(acme, script({"chunks": ["word "] * 1000}, chunk_ms=20), on_disconnect="finish", **PRICES)
+    stream = await start_run(caller=caller_of(acme), address=agent.slug, request=ask())
+
+    await anext(stream)
+    await stream.aclose()
+    await settled(within_s=2)
+
+    assert (await row_of(acme, stream)).status == "disconnected"
+
+
+async def test_a_reader_who_takes_nothing_has_left(acme: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.services.run_task.STALLED_S", 0.1)
+    await funded(acme)
+    agent = await hosted(acme, script({"chunks": ["word "] * 1000}), **PRICES)
+    stream = await start_run(caller=caller_of(acme), address=agent.slug, request=ask())
+
+    await settled(within_s=3)
+
+    row = await row_of(acme, stream)
+    assert row.status == "disconnected"
+    assert (await balance(acme)).held == 0
+
+
+async def test_a_slow_reader_gets_everything(acme: Organization) -> None:
+    agent = await hosted(acme, script({"chunks": ["word "] * 500}))
+    stream = await start_run(caller=caller_of(acme), address=agent.slug, request=ask())
+
+    count = 0
+    async for event in stream:
+        count += isinstance(event, Delta)
+        if count % 50 == 0:
+            await asyncio.sleep(0.01)
+
+    assert count == 500
+
+
+async def test_stopping_tells_readers_and_settles(acme: Organization) -> None:
+    await funded(acme)
+    agent = await hosted(acme, script({"chunks": ["four" * 100] * 1000}, chunk_ms=20), **PRICES)
+    stream = await start_run(caller=caller_of(acme), address=agent.slug, request=ask())
+    await anext(stream)
+
+    stop_all()
+
+    with pytest.raises(RunStopped):
+        [event async for event in stream]
+    await settled(within_s=1)
+    row = await row_of(acme, stream)
+    assert row.status == "cancelled"
+    assert 100_000 <= row.charged_nanos <= 400_000
+    assert (await balance(acme)).held == 0
+
+
+async def test_a_draining_process_finishes_what_it_has_and_begins_nothing(acme: Organization) -> None:
+    agent = await hosted(acme, script({"chunks": ["word "] * 20}, chunk_ms=10))
+    stream = await start_run(caller=caller_of(acme), address=agent.slug, request=ask())
+    try:
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(_read(stream))
+            await running().drain(timeout_s=10)
+            with pytest.raises(Draining):
+                await start_run(caller=caller_of(acme), address=agent.slug, request=ask())
+
+        assert reading.result() == 20
+    finally:
+        running()._is_draining = False
+
+
+async def test_a_drain_stops_what_does_not_finish_in_time(acme: Organization) -> None:
+    agent = await hosted(acme, script({"chunks": ["word "] * 10_000}, chunk_ms=20))
+    stream = await start_run(caller=caller_of(acme), address=agent.slug, request=ask())
+    try:
+        await running().drain(timeout_s=0.1)
+
+        assert active_runs() == 0
+        with pytest.raises(RunStopped):
+            [event async for event in stream]
+    finally:
+        running()._is_draining = False
+
+
+async def test_a_process_has_a_most_of_runs(acme: Organization, settings: "pytest.FixtureRequest") -> None:
+    agent = await hosted(acme, script({"chunks": ["word "] * 100}, chunk_ms=20))
+    settings.ROBUTLER = settings.ROBUTLER.model_copy(update={"max_parallel_runs": 1})
+    stream = await start_run(caller=caller_of(acme), address=agent.slug, request=ask())
+
+    with pytest.raises(TooManyRuns):
+        await start_run(caller=caller_of(acme), address=agent.slug, request=ask())
+
+    await stream.aclose()
+    await settled()
+
+
+async def test_closing_a_stream_that_has_ended_does_nothing(acme: Organization) -> None:
+    agent = await hosted(acme, script({"chunks": ["done"]}))
+    _, stream = await converse(caller_of(acme), agent)
+
+    await stream.aclose()
+    await stream.aclose()
+
+    assert (await row_of(acme, stream)).status == "finished"
+
+
+async def test_what_a_run_used_is_written_down_while_it_goes_on(
+    acme: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.services.running.CHECKPOINT_S", 0.05)
+    await funded(acme)
+    agent = await hosted(acme, script({"chunks": ["four" * 100] * 1000}, chunk_ms=20), **PRICES)
+    stream = await start_run(caller=caller_of(acme), address=agent.slug, request=ask())
+    for _ in range(10):
+        await anext(stream)
+
+    seen = [await _accrued(stream.run_id) for _ in range(5) if not await asyncio.sleep(0.1)]
+    await stream.aclose()
+    await settled()
+
+    assert seen == sorted(seen)
+    assert seen[-1] > 0
+
+
+async def _accrued(run_id: object) -> int:
+    from billing.models import Hold
+    from tenants.context import platform_context
+    from tenants.threads import in_thread
+
+    def read() -> int:
+        with platform_context(reason="look at a hold"):
+            hold = Hold.objects.get(id=run_id)
+            return hold.accrued_cost + hold.accrued_markup + hold.accrued_fee
+
+    return await in_thread(read)
+
+
+async def _read(stream: object) -> int:
+    return sum([isinstance(event, Delta) async for event in stream])  # type: ignore[attr-defined]
+
+
+async def test_a_full_channel_makes_its_writer_wait() -> None:
+    channel = Channel(size=2)
+    for _ in range(2):
+        await channel.put(Delta(text="x"))
+
+    writing = asyncio.create_task(channel.put(Delta(text="last")))
+    await asyncio.sleep(0.01)
+    waited = not writing.done()
+    first = await channel.get()
+    await writing
+
+    assert waited
+    assert isinstance(first, Delta)
+    assert len(channel.take_ready()) == 2
+
+
+async def test_a_channel_whose_reader_left_takes_everything_and_keeps_nothing() -> None:
+    channel = Channel(size=1)
+    channel.abandon()
+    for _ in range(10):
+        await channel.put(Delta(text="x"))
+
+    assert channel.take_ready() == []
