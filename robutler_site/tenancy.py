@@ -11,7 +11,7 @@ from django.utils.decorators import sync_only_middleware
 
 from tenants.audit import acting
 from tenants.context import organization_context, platform_context
-from tenants.models import Organization
+from tenants.models import Organization, User
 from tenants.selectors import Seat, memberships_of
 
 CONSOLE: Final = "/console/"
@@ -38,7 +38,7 @@ def _context(request: HttpRequest) -> Generator[None]:
         who = acting(user_id=request.user.pk, label=str(request.user))
         with platform_context(reason=f"staff at {request.path}"), who:
             yield
-    elif request.path.startswith(CONSOLE) and request.user.is_authenticated and (seat := _seat(request)):
+    elif request.path.startswith(CONSOLE) and (seat := _seat(request)):
         who = acting(user_id=request.user.pk, label=str(request.user))
         with organization_context(seat.organization.id), who:
             request.seat = seat  # type: ignore[attr-defined]  # read by tenants.admin.seats
@@ -49,6 +49,8 @@ def _context(request: HttpRequest) -> Generator[None]:
 
 def _seat(request: HttpRequest) -> Seat | None:
     """The seat that the member chose, else the first; None for someone who has none."""
+    if not isinstance(request.user, User):
+        return None
     seats = [seat for seat in memberships_of(request.user.pk) if seat.organization.status == Organization.Status.ACTIVE]
     chosen = request.session.get(CHOSEN)
     return next((seat for seat in seats if str(seat.organization.id) == chosen), seats[0] if seats else None)
@@ -56,13 +58,13 @@ def _seat(request: HttpRequest) -> Seat | None:
 
 def choose_organization(request: HttpRequest, organization_id: UUID) -> HttpResponse:
     """Show this organization from now on, if the member sits in it; a link of another site cannot choose for them."""
-    person = request.user.pk
-    if person is None or request.headers.get("Sec-Fetch-Site", "none") not in {
+    person = request.user
+    if not isinstance(person, User) or request.headers.get("Sec-Fetch-Site", "none") not in {
         "none",
         "same-origin",
     }:
         raise Http404
-    if all(seat.organization.id != organization_id for seat in memberships_of(person)):
+    if all(seat.organization.id != organization_id for seat in memberships_of(person.pk)):
         raise Http404
     request.session[CHOSEN] = str(organization_id)
     return HttpResponseRedirect(reverse("console:index"))

@@ -1,0 +1,1 @@
+"""How fast the platform is, as ratios to a bare pass-through measured in the same run."""

@@ -1,0 +1,54 @@
+"""The platform as it is measured: one uvicorn process, a database of its own, money on, an agent for each model."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.processes import free_port, running
+from benchmarks.streams import System
+
+
+@contextmanager
+def platform_under_test(upstream: int, *, models: Sequence[str]) -> Generator[System]:
+    """Start everything that serves a completion, with agents that think with the upstream's models."""
+    var_dir = Path(tempfile.mkdtemp(prefix="robutler-bench-"))
+    var_dir.chmod(0o755)  # the database may run as a user of its own
+    environment = {
+        "ROBUTLER_VAR_DIR": str(var_dir),
+        "ROBUTLER_OUTBOUND_ALLOW": f"127.0.0.1:{upstream}",
+        "DJANGO_SETTINGS_MODULE": "robutler_site.settings",
+    }
+    try:
+        _manage(environment, "postgres", "start")
+        _manage(environment, "migrate", "--database", "owner", "--verbosity", "0")
+        key = _prepare(environment, upstream, models)
+        port = free_port()
+        arguments = ("robutler_site.asgi:application", "--port", str(port), "--log-level", "warning", "--no-access-log")
+        with running("uvicorn", *arguments, port=port, cpu=0, environment=environment) as process_id:
+            yield System(name="robutler", port=port, process_id=process_id, key=key, models={m: m for m in models})
+    finally:
+        _manage(environment, "postgres", "stop")
+        shutil.rmtree(var_dir, ignore_errors=True)
+
+
+def _prepare(environment: dict[str, str], upstream: int, models: Sequence[str]) -> str:
+    ended = subprocess.run(  # our own module
+        [sys.executable, "-m", "benchmarks.tenant", f"http://127.0.0.1:{upstream}/v1", *models],
+        env={**os.environ, **environment},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    key: str = json.loads(ended.stdout)["api_key"]
+    return key
+
+
+def _manage(environment: dict[str, str], *arguments: str) -> None:
+    command = [sys.executable, "manage.py", *arguments]
+    subprocess.run(command, env={**os.environ, **environment}, check=True, stdout=subprocess.DEVNULL)

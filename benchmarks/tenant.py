@@ -1,0 +1,52 @@
+"""Gives the platform under test an organization with money, a key, and one agent per model of the upstream."""
+
+import argparse
+import json
+import sys
+
+import django
+
+django.setup()
+
+from agents.services import publishing  # noqa: E402  # Django must be set up first
+from billing import ledger  # noqa: E402
+from tenants.context import organization_context, platform_context  # noqa: E402
+from tenants.ids import uuid7  # noqa: E402
+from tenants.secret import Secret  # noqa: E402
+from tenants.services import create_organization, issue_key, store_credential  # noqa: E402
+
+TOP_UP_NANOS = 1_000_000 * 10**9
+PRICE_PER_RUN_NANOS = 1_000
+
+
+def main() -> None:
+    """Create it all and print the key."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("base_url")
+    parser.add_argument("models", nargs="+")
+    asked = parser.parse_args()
+    organization = create_organization(name="Bench", slug="bench")
+    ledger.open_accounts(organization.id)
+    ledger.top_up(
+        id=uuid7(), organization_id=organization.id, amount_nanos=TOP_UP_NANOS, reference="bench", actor="bench"
+    )
+    with platform_context(reason="benchmark"):
+        store_credential(
+            organization_id=None,
+            provider="openai",
+            secret=Secret("sk-benchmark"),
+            base_url=asked.base_url,
+            unpriced_allowed=True,
+        )
+    with organization_context(organization.id):
+        for model in asked.models:
+            agent = publishing.create_agent(
+                slug=model, name=model, model=f"openai/{model}", price_per_run_nanos=PRICE_PER_RUN_NANOS
+            )
+            publishing.publish(agent)
+        _, key = issue_key(organization_id=organization.id, name="bench")
+    sys.stdout.write(json.dumps({"api_key": key.reveal()}))
+
+
+if __name__ == "__main__":
+    main()
