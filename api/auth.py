@@ -17,17 +17,16 @@ async def authenticate(authorization: bytes | None, *, permission: str | None = 
     return caller
 
 
+def missing_key() -> Problem:
+    """What someone without a key is told."""
+    message = "Incorrect API key provided: there is none. Send it as 'Authorization: Bearer rb_live_…'."
+    return Problem(status=401, type="authentication_error", code="missing_api_key", message=message)
+
+
 def _key_in(authorization: bytes | None) -> str:
     """The key in `Bearer <key>`: the scheme in any case, one space, nothing before or behind."""
     if not authorization:
-        raise Refused(
-            Problem(
-                status=401,
-                type="authentication_error",
-                code="missing_api_key",
-                message="Incorrect API key provided: there is none. Send it as 'Authorization: Bearer rb_live_…'.",
-            )
-        )
+        raise Refused(missing_key())
     key = authorization[len(_SCHEME) :]
     if authorization[: len(_SCHEME)].lower() != _SCHEME or len(key) > _LONGEST or not key.isascii():
         raise InvalidKey

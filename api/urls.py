@@ -1,5 +1,7 @@
 """The addresses of the API that Django answers."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from api.openai.router import api
+
+urlpatterns: list[URLPattern | URLResolver] = [path("", api.urls)]

@@ -1,0 +1,181 @@
+"""The short endpoints beside completions, on django-ninja: models, the key itself, agents and what they answer."""
+
+from typing import Any, cast
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from ninja import NinjaAPI
+
+from agents import selectors
+from agents.errors import AgentNotFound
+from agents.selectors import Resolved
+from agents.services.descriptions import description_of
+from agents.services.handlers import HttpCall, KeyRequired, MethodNotHandled, NoHandler, answer_http
+from api import auth, converters
+from api.edge import method_not_allowed, recorded
+from api.errors import problem_of
+from api.openai import shapes
+from api.problems import InvalidRequest, Problem, Refused, body_of, headers_of
+from skills.sdk import ToolRetry
+from tenants import permissions
+from tenants.caller import Caller
+from tenants.errors import PermissionMissing
+
+_READERS = {permissions.CHAT_WRITE, permissions.AGENTS_READ}
+_EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+
+api = NinjaAPI(title="Robutler", urls_namespace="openai", docs_url=None, openapi_url=None)
+
+
+@api.exception_handler(Exception)
+def told(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Answer with the problem that an exception is."""
+    return _refused(recorded(error, request.headers.get("X-Request-ID", "")))
+
+
+async def required(request: HttpRequest) -> Caller:
+    """The caller, who has to have a key."""
+    return await auth.authenticate(_authorization(request))
+
+
+async def optional(request: HttpRequest) -> Caller | None:
+    """The caller if there is a key; one that is wrong is refused all the same."""
+    return await required(request) if _authorization(request) else None
+
+
+@api.get("/v1/models", auth=required)
+async def models(request: HttpRequest) -> HttpResponse:
+    """List the agents that this key may call."""
+    caller = _reader(request)
+    agents = await selectors.listed_for(caller)
+    data = [shapes.model(agent, for_organization=caller.organization_id) for agent in agents]
+    return _json({"object": "list", "data": data})
+
+
+@api.get("/v1/models/{path:id}", auth=required)
+async def one_model(request: HttpRequest, id: str) -> HttpResponse:
+    """One of the agents that this key may call, by its name."""
+    caller = _reader(request)
+    agent = await selectors.published(caller, id)
+    return _json(shapes.model(agent, for_organization=caller.organization_id))
+
+
+@api.get("/v1/key", auth=required)
+async def key(request: HttpRequest) -> HttpResponse:
+    """What the key that asks may do."""
+    return _json(shapes.key(_caller(request)))
+
+
+@api.get("/")
+async def home(request: HttpRequest) -> HttpResponse:
+    """The platform: a page for browsers, JSON for everyone else."""
+    introduction = shapes.platform(await selectors.listed_publicly())
+    if "text/html" in request.headers.get("Accept", ""):
+        return render(request, "public/home.html", introduction)
+    return _json(introduction)
+
+
+@api.api_operation(_EVERY_METHOD, f"/{{{converters.AGENT_PATH}:path}}")
+async def at_agent(request: HttpRequest, path: str) -> HttpResponse:
+    """An agent's information, or what its skills answer under its address."""
+    caller = await optional(request)
+    segments = path.split("/")
+    described = await _described(segments, caller)
+    if described is not None and request.method in ("GET", "HEAD"):
+        return described
+    handled = await _handled(request, segments, caller)
+    if handled is not None:
+        return handled
+    if described is not None:
+        raise method_not_allowed("GET", "HEAD")
+    return _refused(_agent_not_found())
+
+
+async def _described(segments: list[str], caller: Caller | None) -> HttpResponse | None:
+    """The information at `/{agent}` and `/{organization}/{agent}`, both also with `/info`."""
+    address = segments[:-1] if segments[-1] == "info" else segments
+    agent = await _agent("/".join(address), caller)
+    if agent is None:
+        return None
+    return _json(shapes.information(await description_of(agent, caller=caller), address="/".join(address)))
+
+
+async def _handled(request: HttpRequest, segments: list[str], caller: Caller | None) -> HttpResponse | None:
+    """What a handler answers at `/{agent}/…` or `/{organization}/{agent}/…`, whichever there is."""
+    for length in (1, 2):
+        agent = await _agent("/".join(segments[:length]), caller) if len(segments) > length else None
+        if agent is None:
+            continue
+        call = HttpCall(
+            method=str(request.method),
+            subpath="/" + "/".join(segments[length:]),
+            request_id=request.headers.get("X-Request-ID", ""),
+            query=request.META.get("QUERY_STRING", ""),
+            body=request.body,
+        )
+        try:
+            return _answered(await answer_http(agent, caller=caller, call=call))
+        except NoHandler:
+            continue
+        except MethodNotHandled as error:
+            raise method_not_allowed(*error.allowed) from None
+        except KeyRequired:
+            raise Refused(auth.missing_key()) from None
+        except ToolRetry as error:
+            raise InvalidRequest(str(error)) from None
+    return None
+
+
+async def _agent(address: str, caller: Caller | None) -> Resolved | None:
+    """The agent at an address: any that the caller may reach, only public ones for strangers."""
+    try:
+        if caller is not None:
+            return await selectors.published(caller, address)
+        organization, _, slug = address.partition("/")
+        return await selectors.public_agent(organization, slug)
+    except AgentNotFound:
+        return None
+
+
+def _answered(result: Any) -> HttpResponse:
+    """A handler's result: bytes and text as they are, anything else as JSON."""
+    if isinstance(result, bytes):
+        return HttpResponse(result, content_type="application/octet-stream")
+    if isinstance(result, str):
+        return HttpResponse(result, content_type="text/plain; charset=utf-8")
+    return _json(result)
+
+
+def _reader(request: HttpRequest) -> Caller:
+    caller = _caller(request)
+    if not _READERS & caller.permissions:
+        raise PermissionMissing(f"This API key lacks the permission {permissions.AGENTS_READ}.")
+    return caller
+
+
+def _caller(request: HttpRequest) -> Caller:
+    return cast(Caller, request.auth)  # type: ignore[attr-defined]  # set by ninja
+
+
+def _authorization(request: HttpRequest) -> bytes | None:
+    header = request.headers.get("Authorization")
+    return header.encode("latin-1", "replace") if header else None
+
+
+def _json(value: Any) -> HttpResponse:
+    return HttpResponse(msgspec.json.encode(value), content_type="application/json")
+
+
+def _refused(problem: Problem) -> HttpResponse:
+    response = HttpResponse(body_of(problem), status=problem.status, content_type="application/json")
+    for name, value in headers_of(problem):
+        response[name.decode()] = value.decode()
+    return response
+
+
+def _agent_not_found() -> Problem:
+    found = problem_of(AgentNotFound())
+    return msgspec.structs.replace(
+        found, code="agent_not_found", param=None, message="There is no such agent, or it is not public."
+    )
