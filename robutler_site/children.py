@@ -44,12 +44,11 @@ class Guardian:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # Whoever leaves the block has cleaned up: the guardian may go home.
-        self.tell("farewell")
+        # Whatever nobody cleaned up on the way here, it does now.
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
-        self._process.wait(STOP_SECONDS)
+        self._process.wait()
 
     def tell(self, order: str) -> None:
         """Pass on one order; a guardian that is gone takes none, and the supervisor goes on without it."""
@@ -165,6 +164,7 @@ class Family:
         for process in running.values():
             _kill_group(process.pid)
             process.wait()
+            self._guardian.tell(f"forget {process.pid}")
         self.children.clear()
         return killed
 

@@ -14,7 +14,7 @@ _PAUSE_S = 0.05
 
 
 def main() -> None:
-    """Follow the orders on standard input; when it ends without a farewell, the supervisor is dead: clean up."""
+    """Keep a list of what runs, as told on standard input; when that ends, the supervisor is gone: end what is left."""
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.SIG_IGN)
     groups: set[int] = set()
@@ -28,8 +28,8 @@ def main() -> None:
                 groups.discard(int(argument))
             case "postgres":
                 data_dir = Path(argument)
-            case "farewell":
-                return
+            case "postgres-stopped":
+                data_dir = None
     end_groups(groups, patience_s=TERM_SECONDS)
     if data_dir is not None:
         stop_postgres(data_dir)

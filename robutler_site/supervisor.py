@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -71,7 +71,8 @@ def up(*, port: int, console: Console) -> None:
                 _start(family, url=url, listener_fd=listener.fileno(), console=console, started_at=started_at)
                 _look_after(family, console)
     except KeyboardInterrupt:
-        console.print("Stopped.")
+        with suppress(OSError):
+            console.print("Stopped.")
 
 
 def _start(family: Family, *, url: str, listener_fd: int, console: Console, started_at: float) -> None:
@@ -167,10 +168,12 @@ def _family(guard: Guardian, interruptions: Interruptions, console: Console) -> 
         yield family
     finally:
         interruptions.stopping = True
-        if family.children:
+        with suppress(OSError):  # the terminal may be gone
             console.print("\nStopping …")
-        for name in family.end(hurried=lambda: interruptions.hurried):
-            console.print(f"{name} did not end in time and was killed.")
+        killed = family.end(hurried=lambda: interruptions.hurried)
+        with suppress(OSError):
+            for name in killed:
+                console.print(f"{name} did not end in time and was killed.")
 
 
 @contextmanager
@@ -191,3 +194,4 @@ def _database(guard: Guardian, console: Console) -> Generator[None]:
         startup.close_connections()
         if not was_running:
             server.stop()
+            guard.tell("postgres-stopped")

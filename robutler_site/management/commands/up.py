@@ -1,12 +1,23 @@
 """`manage.py up`: run the whole platform on this machine, with a demonstration in it."""
 
 import os
+import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 
 DEFAULT_PORT = 8000
+
+
+class Screen(Console):
+    """Standard output that may go away: who stops reading along does not stop the platform."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        silence = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silence, sys.stdout.fileno())
+        os.close(silence)
 
 
 class Command(BaseCommand):
@@ -29,6 +40,6 @@ class Command(BaseCommand):
         from robutler_site.startup import AlreadyRunning, NoFreePort
 
         try:
-            supervisor.up(port=options["port"], console=Console(soft_wrap=True, highlight=False))
+            supervisor.up(port=options["port"], console=Screen(soft_wrap=True, highlight=False))
         except (AlreadyRunning, NoFreePort, DatabaseStartFailed, supervisor.DidNotStart) as error:
             raise CommandError(str(error)) from error
