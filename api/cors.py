@@ -14,13 +14,24 @@ _ALLOWED = [
 _EXPOSED = b"X-Request-ID, Retry-After, x-robutler-run-id, x-robutler-cost, x-robutler-ignored-params"
 
 
-def cors_headers(headers: Mapping[bytes, bytes], *, preflight: bool = False) -> Headers:
+def cors_headers(headers: Mapping[bytes, bytes]) -> Headers:
     """The headers that let the origin of this request read the answer; none when the settings do not name it."""
     origin = headers.get(b"origin")
-    if origin is None:
+    if origin is None or not _is_allowed(origin.decode("latin-1")):
         return []
-    allowed = getattr(settings, "CORS_ALLOWED_ORIGINS", ())
-    if not (getattr(settings, "CORS_ALLOW_ALL_ORIGINS", False) or origin.decode("latin-1") in allowed):
-        return []
-    answer = [(b"access-control-allow-origin", origin), (b"vary", b"Origin")]
-    return answer + (_ALLOWED if preflight else [(b"access-control-expose-headers", _EXPOSED)])
+    return [
+        (b"access-control-allow-origin", origin),
+        (b"access-control-expose-headers", _EXPOSED),
+        (b"vary", b"Origin"),
+    ]
+
+
+def preflight_headers(headers: Mapping[bytes, bytes]) -> Headers:
+    """What else a browser wants to know before it sends the request."""
+    return _ALLOWED if _is_allowed(headers.get(b"origin", b"").decode("latin-1")) else []
+
+
+def _is_allowed(origin: str) -> bool:
+    return bool(getattr(settings, "CORS_ALLOW_ALL_ORIGINS", False)) or origin in getattr(
+        settings, "CORS_ALLOWED_ORIGINS", ()
+    )

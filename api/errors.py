@@ -168,8 +168,9 @@ def _(error: skills.ModelTimeout) -> Problem:
     return _upstream(504, "timeout_error", "upstream_timeout", str(error), retry_after_s=None)
 
 
-@problem_of.register
-def _(error: TimeoutError) -> Problem:
+@problem_of.register(skills.RunTimedOut)
+@problem_of.register(TimeoutError)
+def _(error: Exception) -> Problem:
     message = "The agent did not finish within the time it has for a run."
     return _upstream(504, "timeout_error", "upstream_timeout", message, retry_after_s=None)
 

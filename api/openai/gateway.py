@@ -12,7 +12,7 @@ from agents.services.runs import RunRequest, RunStream
 from api import drain, metrics
 from api.auth import authenticate
 from api.company import accompanied, departure
-from api.cors import cors_headers
+from api.cors import preflight_headers
 from api.edge import Exchange, method_not_allowed, serve
 from api.limits import slot
 from api.openai import addresses, schemas, wire
@@ -34,7 +34,7 @@ async def completions(scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGI
 
 async def _answer(exchange: Exchange) -> None:
     if exchange.scope["method"] == "OPTIONS":
-        await exchange.start(204, cors_headers(exchange.headers, preflight=True))
+        await exchange.start(204, preflight_headers(exchange.headers))
         await exchange.write(b"", more=False)
         return
     if exchange.scope["method"] != "POST":

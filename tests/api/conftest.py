@@ -1,12 +1,15 @@
 """One server for all tests of the edge, and a client for each of the cast."""
 
 import warnings
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.api.client import ApiClient, Server
+
+if TYPE_CHECKING:
+    from agents.services.drafts import SkillChoice
 
 CREDIT_NANOS = 10_000_000_000
 
@@ -41,6 +44,21 @@ def stranger(server: Server) -> Generator[ApiClient]:
     """Someone without a key."""
     with ApiClient(server.url) as client:
         yield client
+
+
+@pytest.fixture
+def scripted(acme: Any) -> Callable[..., str]:
+    """Publishes an agent of Acme's that follows these rules; answers its slug."""
+    from agents.services.drafts import SkillChoice
+    from tests import make
+
+    def publish(*rules: dict[str, Any], skills: "Sequence[SkillChoice]" = (), **options: Any) -> str:
+        fields = {name: options.pop(name) for name in ("visibility", "on_disconnect", "limits") if name in options}
+        script = SkillChoice(skill="scripted", options={"rules": list(rules), **options})
+        slug: str = make.published(acme, skills=[script, *skills], **fields).slug
+        return slug
+
+    return publish
 
 
 @pytest.fixture
