@@ -74,14 +74,14 @@ class EmbeddedServer:
 
     @contextmanager
     def _lock(self) -> Generator[None]:
-        self.data_dir.parent.mkdir(parents=True, exist_ok=True)
+        _make_way(self.data_dir.parent)
         with (self.data_dir.parent / f".{self.data_dir.name}.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def _prepare_directories(self) -> None:
         for directory in (self.data_dir, self.socket_dir):
-            directory.mkdir(parents=True, exist_ok=True)
+            _make_way(directory)
             directory.chmod(0o700)
             if self.system_user:
                 owner = pwd.getpwnam(self.system_user)
@@ -189,31 +189,46 @@ def _reachable_data(data_dir: Path) -> Path:
 
 
 def _reachable_binaries(binaries: Path) -> Path:
-    if _others_may_pass(binaries):
+    if _others_may_pass(binaries / "postgres"):
         return binaries
-    installation = binaries.parent
-    copy = _own_room() / f"postgresql-{_digest(installation)}"
+    package = binaries.parents[1]
+    copy = _own_room() / f"postgresql-{_digest(package)}"
     if not copy.exists():
         unfinished = copy.with_name(f"{copy.name}.{os.getpid()}")
-        shutil.copytree(installation, unfinished, symlinks=True)
-        unfinished.chmod(0o755)
+        # The programs find their libraries by the way from one to the other, so that has to stay the same.
+        shutil.copytree(binaries.parent, unfinished / package.name / binaries.parent.name, symlinks=True)
+        for libraries in package.parent.glob(f"{package.name}.libs"):
+            shutil.copytree(libraries, unfinished / libraries.name, symlinks=True)
+        for place in (unfinished, *unfinished.rglob("*")):
+            if not place.is_symlink():
+                mode = place.stat().st_mode
+                place.chmod(mode | 0o444 | (0o111 if mode & stat.S_IXUSR else 0))
         try:
             unfinished.rename(copy)
         except OSError:  # another process was faster
             shutil.rmtree(unfinished)
-    return copy / binaries.name
+    return copy / binaries.relative_to(package.parent)
 
 
 def _own_room() -> Path:
     for parent in (Path("/var/lib"), Path(tempfile.gettempdir())):
         room = parent / "robutler"
         if _others_may_pass(parent) and os.access(parent, os.W_OK):
-            room.mkdir(mode=0o755, exist_ok=True)
+            room.mkdir(exist_ok=True)
+            room.chmod(0o755)
             return room
     raise DatabaseStartFailed(
         f"As root, PostgreSQL runs as the user {SYSTEM_USER}, and there is no directory which that user can reach: "
         "make /var/lib writable, move the checkout out of a private directory, or set DATABASE_URL."
     )
+
+
+def _make_way(directory: Path) -> None:
+    """Create the directory and those above it so that the server's user can get there, whatever the umask is."""
+    missing = [place for place in (directory, *directory.parents) if not place.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    for place in missing:
+        place.chmod(0o755)
 
 
 def _others_may_pass(directory: Path) -> bool:

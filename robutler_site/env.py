@@ -42,20 +42,38 @@ class Environment(BaseSettings):
     )
     https: bool = Field(False, description="Served over HTTPS: cookies are secure and plain HTTP is redirected.")
 
-    database_url: str = _named("DATABASE_URL", "", "PostgreSQL as robutler_app; empty means the embedded server.")
-    database_owner_url: str = _named("DATABASE_OWNER_URL", "", "The same database as robutler_owner, for migrations.")
-    database_platform_url: str = _named("DATABASE_PLATFORM_URL", "", "The same database as robutler_platform.")
+    database_url: str = _named(
+        "DATABASE_URL", "", "PostgreSQL as robutler_app; empty means the embedded server.", repr=False
+    )
+    database_owner_url: str = _named(
+        "DATABASE_OWNER_URL", "", "The same database as robutler_owner, for migrations.", repr=False
+    )
+    database_platform_url: str = _named(
+        "DATABASE_PLATFORM_URL", "", "The same database as robutler_platform.", repr=False
+    )
     database_pool_size: int = Field(16, ge=1, le=500, description="Most database connections of one process.")
-    redis_url: str = _named("REDIS_URL", "", "Redis for limits, cache and channels; empty means within the process.")
-    celery_broker_url: str = _named("CELERY_BROKER_URL", "", "The broker of background work; empty means PostgreSQL.")
+    redis_url: str = _named(
+        "REDIS_URL", "", "Redis for limits, cache and channels; empty means within the process.", repr=False
+    )
+    celery_broker_url: str = _named(
+        "CELERY_BROKER_URL", "", "The broker of background work; empty means PostgreSQL.", repr=False
+    )
 
-    secret_key: str = _named("SECRET_KEY", "", "Signs sessions; at least 32 characters. Generated in development.")
-    key_pepper: str = Field("", description="Peppers the digests of API keys, base64 of 32 bytes. As above.")
+    secret_key: str = _named(
+        "SECRET_KEY", "", "Signs sessions; at least 32 characters. Generated in development.", repr=False
+    )
+    key_pepper: str = Field(
+        "", description="Peppers the digests of API keys, base64 of 32 bytes. As above.", repr=False
+    )
     key_pepper_version: int = Field(1, ge=1, le=32767, description="Raise it when the pepper changes.")
-    previous_key_pepper: str = Field("", description="The pepper before, while keys made under it are still valid.")
-    kek: str = Field("", description="Encrypts the keys that seal credentials: base64 of 32 bytes. As above.")
+    previous_key_pepper: str = Field(
+        "", description="The pepper before, while keys made under it are still valid.", repr=False
+    )
+    kek: str = Field(
+        "", description="Encrypts the keys that seal credentials: base64 of 32 bytes. As above.", repr=False
+    )
     kek_file: Path | None = Field(None, description="A file that holds ROBUTLER_KEK instead.")
-    previous_kek: str = Field("", description="The key before, until rotation is done.")
+    previous_kek: str = Field("", description="The key before, until rotation is done.", repr=False)
 
     body_limit_bytes: int = Field(20_000_000, ge=1_000, le=1_000_000_000, description="Largest body of a request.")
     anonymous_body_limit_bytes: int = Field(64_000, ge=1_000, le=1_000_000_000, description="The same, without a key.")

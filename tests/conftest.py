@@ -139,7 +139,8 @@ def _clone_template() -> None:
 
 @contextmanager
 def _locked() -> Iterator[None]:
-    HOME.mkdir(mode=0o755, exist_ok=True)
+    HOME.mkdir(exist_ok=True)
+    HOME.chmod(0o755)
     with (HOME / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

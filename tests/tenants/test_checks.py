@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import DatabaseError, connections
 
-from tenants import checks, readiness
+from tenants import context, readiness
 from tenants.checks import check_walls, missing_walls
 
 WHOLE = """
@@ -83,7 +83,7 @@ def test_the_check_speaks_when_asked_about_the_database(database: None) -> None:
 
 def test_a_role_that_climbs_walls_is_refused(database: None, monkeypatch: pytest.MonkeyPatch) -> None:
     fine = check_walls(databases=["default"])
-    monkeypatch.setattr(checks.context, "APP", "platform")
+    monkeypatch.setattr(context, "APP", "platform")
 
     strong = check_walls(databases=["platform"])
 

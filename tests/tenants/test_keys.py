@@ -156,3 +156,10 @@ def test_a_key_names_itself_by_its_end(acme: Organization) -> None:
         key, text = issue_key(organization_id=acme.id, name="mine")
 
     assert str(key) == f"mine (…{text.reveal()[-4:]})"
+
+
+def test_uses_that_cannot_be_written_are_let_go(database: None) -> None:
+    note_use("not a uuid")  # type: ignore[arg-type]
+
+    assert write_uses() == 0
+    assert write_uses() == 0

@@ -96,7 +96,7 @@ async def test_a_key_names_its_organization(acme: Organization) -> None:
     caller = await caller_for(text)
 
     assert (caller.organization_id, caller.organization_slug) == (acme.id, acme.slug)
-    assert (caller.permissions, caller.max_parallel, caller.test_mode) == ({CHAT_WRITE}, 3, False)
+    assert (caller.permissions, caller.max_parallel, caller.test_mode) == (frozenset({CHAT_WRITE}), 3, False)
 
 
 async def test_a_keys_agents_come_with_it(acme: Organization) -> None:
