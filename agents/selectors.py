@@ -56,8 +56,8 @@ _absent: Cache[_Place, bool] = Cache(size=10_000, ttl_s=ABSENT_SECONDS)
 
 async def published(caller: Caller, address: str) -> Resolved:
     """The agent at `slug` (the caller's own) or `organization/slug`. AgentNotFound for whatever it may not reach."""
-    organization_slug, _, slug = address.rpartition("/")
-    found = await _at((caller.organization_id, organization_slug or caller.organization_slug, slug))
+    organization_slug, slash, slug = address.rpartition("/")
+    found = await _at((caller.organization_id, organization_slug if slash else caller.organization_slug, slug))
     if caller.allowed_agents is not None and found.agent_id not in caller.allowed_agents:
         raise AgentNotFound
     return found

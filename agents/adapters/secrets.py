@@ -46,6 +46,7 @@ class OwnersSecrets:
 
 
 async def _open(question: _Question) -> Opened:
+    notify.start_listener()
     organization_id, provider, reference = question
     found = await in_thread(_find, organization_id, provider, reference)
     if found is None:
