@@ -1,0 +1,1 @@
+"""The agent loop, on scripted models and real skills."""
