@@ -180,7 +180,8 @@ async def converse(
     """Run an agent with these skills on a scripted model and collect its reply.
 
     `script` is what the model says, call by call: text, or a mapping such as
-    `{"calls": [{"name": …, "arguments": …}]}`. Without one, the scripted persona uses the tools by itself. `request` goes to `BaseAgent.run`.
+    `{"calls": [{"name": …, "arguments": …}]}`. Without one, the scripted persona uses the tools by itself. `request`
+    goes to `BaseAgent.run`.
     """
     # The bench stands above the skills and the runtime that it puts together; nothing else here looks up.
     registry = importlib.import_module("skills.registry")
