@@ -11,11 +11,11 @@ VISIBLE = {
     "billing_topup": OWN_ROW,
     # A transfer between two organizations is visible to both, and with it the group it is part of.
     "billing_transfer": "robutler_organization() IN (debit_organization_id, credit_organization_id)",
-    "billing_transfergroup": f"{OWN_ROW} OR EXISTS (SELECT FROM billing_transfer t WHERE t.group_id = id)",
+    "billing_transfergroup": f"{OWN_ROW} OR EXISTS (SELECT FROM billing_transfer t WHERE t.group_id = billing_transfergroup.id)",
     # The platform's published prices are everybody's to read.
     "billing_pricelist": "true",
     "billing_priceversion": "state = 'published'",
-    "billing_priceitem": "EXISTS (SELECT FROM billing_priceversion v WHERE v.id = version_id)",
+    "billing_priceitem": "EXISTS (SELECT FROM billing_priceversion v WHERE v.id = billing_priceitem.version_id)",
 }
 WALL = """
 ALTER TABLE {table} ENABLE ROW LEVEL SECURITY;

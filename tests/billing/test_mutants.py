@@ -12,8 +12,8 @@ from tests.billing import money
 from tests.billing.walk import Walk
 
 SQL = Path("billing/sql")
-SEEDS = range(6)
-STEPS = 100
+SEEDS = range(10)
+STEPS = 250
 
 MUTANTS = {
     "a hold may exceed the wallet": (
