@@ -1,0 +1,67 @@
+"""One server process and one upstream for all live tests, and the cast that uses them."""
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.upstream import Upstream
+from tests.live.cast import CREDIT_NANOS, PROVIDER, Cast
+from tests.live.server import LiveServer
+
+Start = Callable[..., LiveServer]
+
+
+@pytest.fixture(scope="session")
+def upstream() -> Generator[Upstream]:
+    """A provider that sells counting at one number every few milliseconds."""
+    with Upstream() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def start(site_environment: dict[str, str], upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Start:
+    """Makes further servers; whoever asks for one enters it."""
+    directory = tmp_path_factory.mktemp("servers")
+    number = iter(range(100))
+
+    def make_server(**options: str) -> LiveServer:
+        log: Path = directory / f"server-{next(number)}.log"
+        return LiveServer(site_environment, log, ROBUTLER_OUTBOUND_ALLOW=upstream.address, **options)  # type: ignore[arg-type]
+
+    return make_server
+
+
+@pytest.fixture(scope="session")
+def live(start: Start) -> Generator[LiveServer]:
+    """The server that most tests share."""
+    with start() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cast(database: None, upstream: Upstream) -> Cast:
+    """Acme, whose agents are public, and Globex, who calls and pays for them."""
+    from skills.sdk import Secret
+    from tenants.context import platform_context
+    from tenants.services import store_credential
+    from tests import make
+
+    acme, globex = make.organization("Acme"), make.organization("Globex")
+    for organization in (acme, globex):
+        make.wallet(organization, CREDIT_NANOS)
+    with platform_context(reason="a provider for tests"):
+        store_credential(
+            organization_id=None,
+            provider=PROVIDER,
+            secret=Secret("sk-upstream-test"),  # type: ignore[arg-type]
+            base_url=upstream.base_url,
+            unpriced_allowed=True,
+        )
+    return Cast(
+        acme=acme,
+        globex=globex,
+        acme_key=make.key(acme),
+        globex_key=make.key(globex),
+        upstream_url=upstream.base_url,
+    )
