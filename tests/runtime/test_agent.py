@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from agents.runtime import http
+from agents.runtime.agent import BaseAgent
 from skills.clock import ClockSkill
 from skills.scripted import ScriptedSkill
 from skills.sdk import (
@@ -20,7 +21,7 @@ from skills.sdk import (
     tool,
 )
 from skills.sdk import http as route
-from tests.runtime.cast import BaseAgent, agent, context
+from tests.runtime.cast import agent, context
 
 
 class Shelf(Skill):

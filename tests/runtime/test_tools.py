@@ -31,7 +31,7 @@ async def test_a_tool_for_owners_does_not_run_for_an_ordinary_caller() -> None:
 
 async def test_a_tool_for_owners_runs_for_the_owner_and_for_staff() -> None:
     for scope in ("owner", "admin"):
-        assert await told(call("dismantle"), ctx=context(scope=scope)) == ["gone"]  # type: ignore[arg-type]
+        assert await told(call("dismantle"), ctx=context(scope=scope)) == ["gone"]
 
 
 async def test_only_tools_within_the_callers_scope_are_offered() -> None:

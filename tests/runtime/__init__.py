@@ -1,1 +1,0 @@
-"""The agent loop, on scripted models and real skills."""
