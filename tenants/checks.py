@@ -44,17 +44,17 @@ WHERE c.oid IN (TABLE tenant) AND NOT EXISTS (
       AND x.indkey::int2[] @> ARRAY[o.attnum, i.attnum] AND x.indnkeyatts = 2)
 """
 
-# PostgreSQL checks references without looking at row security, so a reference has to carry the organization itself.
+# PostgreSQL checks references without looking at row security, so a reference has to carry whose row it means.
 _LOOSE_REFERENCES: Final = """
 SELECT c.relname, f.conname FROM pg_constraint f JOIN pg_class c ON c.oid = f.conrelid
-JOIN pg_attribute o ON o.attrelid = f.conrelid AND o.attname = 'organization_id'
+JOIN pg_attribute o ON o.attrelid = f.confrelid AND o.attname = 'organization_id'
 WHERE f.contype = 'f' AND f.conparentid = 0
   AND f.conrelid IN (TABLE tenant) AND f.confrelid IN (TABLE tenant)
-  AND NOT f.conkey @> ARRAY[o.attnum]
+  AND NOT f.confkey @> ARRAY[o.attnum]
   AND NOT coalesce(obj_description(f.oid, 'pg_constraint') LIKE 'crosses organizations%', false)
   AND NOT EXISTS (
       SELECT FROM pg_constraint w WHERE w.contype = 'f' AND w.conrelid = f.conrelid
-        AND w.confrelid = f.confrelid AND w.conkey @> (f.conkey || o.attnum))
+        AND w.confrelid = f.confrelid AND w.conkey @> f.conkey AND w.confkey @> (f.confkey || o.attnum))
 """
 
 _KINDS: Final = (
