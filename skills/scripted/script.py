@@ -68,7 +68,9 @@ class Said(_Frozen):
     def failure(self) -> ModelFailed:
         """The error this reply fails with."""
         assert self.error is not None
-        return _ERRORS[self.error](f"The script says: {self.error}.", retry_after_s=self.retry_after_s)
+        failure = _ERRORS[self.error](f"The script says: {self.error}.")
+        failure.retry_after_s = self.retry_after_s
+        return failure
 
 
 def _compiles(pattern: str) -> str:

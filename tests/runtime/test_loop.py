@@ -6,9 +6,20 @@ from typing import Any
 
 import pytest
 
+from agents.runtime.agent import BaseAgent
 from agents.runtime.events import Delta, Finished, ToolFinished, ToolStarted, TurnFinished
-from skills.sdk import BudgetExhausted, Chunk, ModelRateLimited, ModelUnreachable, RunTimedOut, ToolCallFragment, Usage
-from skills.sdk.testing import MemoryMeter
+from skills.sdk import (
+    BudgetExhausted,
+    Chunk,
+    Credential,
+    ModelRateLimited,
+    ModelUnreachable,
+    RunTimedOut,
+    Secret,
+    ToolCallFragment,
+    Usage,
+)
+from skills.sdk.testing import MemoryMeter, MemorySecrets
 from tests.runtime.cast import Recorder, RunLimits, Signs, Workshop, agent, ask, call, context, results
 
 
@@ -82,6 +93,26 @@ async def test_usage_is_recorded_per_turn_and_summed_for_the_run() -> None:
     assert [record.usage.output_tokens for record in meter.records] == [3, 3]
     assert reply.usage == Usage(input_tokens=20, output_tokens=6, cached_input_tokens=8)
     assert ctx.usage == meter.records
+
+
+async def test_usage_names_the_model_the_agent_and_whose_credential_paid() -> None:
+    class Borrowing(Recorder):
+        async def stream(self, ctx: Any, request: Any) -> Any:
+            await self.credential(ctx, "openai")
+            yield Chunk(finish_reason="stop")
+
+    class Platform(MemorySecrets):
+        async def credential(self, provider: str, *, reference: str | None = None) -> Credential:
+            return Credential(id="1", provider=provider, secret=Secret("sk"), platform=True)
+
+    ctx = context(secrets=Platform())
+
+    who = BaseAgent.build(model_skill=Borrowing(), id="a-1", model="openai/gpt")
+
+    await ask(who, ctx=ctx)
+
+    record = ctx.usage[0]
+    assert (record.model, record.agent_id, record.platform_credential) == ("openai/gpt", "a-1", True)
 
 
 async def test_usage_that_no_provider_reports_is_counted() -> None:

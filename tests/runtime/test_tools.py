@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agents.runtime.events import ToolFinished
-from skills.sdk import AccessDenied, PricingInfo, Skill, tool
+from skills.sdk import AccessDenied, PricingInfo, Skill, Usage, tool
 from skills.sdk.testing import MemoryMeter
 from tests.runtime.cast import Recorder, RunLimits, Workshop, agent, ask, call, context, results
 
@@ -161,6 +161,48 @@ async def test_a_long_result_is_cut_visibly() -> None:
     answers = await told(call("long", size=100), limits=RunLimits(tool_result_bytes=40))
 
     assert answers == ["x" * 40 + "\n[… cut: 40 of 100 bytes shown]"]
+
+
+async def test_a_tool_that_returns_nothing_is_done_and_objects_become_json() -> None:
+    class Returning(Skill):
+        name = "returning"
+
+        @tool
+        async def nothing(self) -> None: ...
+
+        @tool
+        async def usage(self) -> Usage:
+            return Usage(input_tokens=1)
+
+        @tool
+        async def nonsense(self) -> Any:
+            return object()
+
+        @tool
+        async def impatient(self) -> None:
+            raise TimeoutError("its own")
+
+    answers = await told(call("nothing"), call("usage"), call("nonsense"), call("impatient"), skill=Returning())
+
+    assert answers[0] == "Done."
+    assert answers[1].startswith('{"input_tokens":1,')
+    assert [answer.partition(" for ")[0] for answer in answers[2:]] == ["nonsense failed", "impatient failed"]
+
+
+async def test_text_and_media_in_parts_are_limited_apart() -> None:
+    class Album(Skill):
+        name = "album"
+
+        @tool
+        async def browse(self) -> Any:
+            photo = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 5_000_000}}
+            return [photo, {"type": "text", "text": "x" * 50}, photo]
+
+    answers = await told(call("browse"), skill=Album(), limits=RunLimits(tool_result_bytes=20))
+
+    assert [part["type"] for part in answers[0]] == ["image_url", "text", "text"]
+    assert answers[0][1]["text"] == "x" * 20 + "\n[… cut: 20 of 50 bytes shown]"
+    assert answers[0][2]["text"].startswith("[… left out: image_url of 50000")
 
 
 async def test_pictures_in_results_survive() -> None:
