@@ -47,7 +47,7 @@ class RunWriter:
                 del self._waiting[given_up]
                 self._contents.pop(given_up, None)
                 _log.error("The row of run %s is given up: too many wait for the database.", given_up)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = Thread(target=self._work, name="run-writer", daemon=True)
                 self._thread.start()
             self._changed.notify_all()

@@ -17,9 +17,10 @@ from agents.services.run_record import RunRecord
 from agents.services.run_stream import Receipt, RunRequest, RunStream
 from agents.services.run_task import Reservation, RunTask
 from agents.services.running import running
+from agents.services.scopes import scope_of
 from billing import pricing
 from billing.pricing import PriceTerms
-from skills.sdk import AccessDenied, NotAvailable, RunCaller, RunContext, Scope
+from skills.sdk import AccessDenied, NotAvailable, RunCaller, RunContext
 from skills.sdk.ports import Ports
 from tenants import permissions
 from tenants.caller import Caller
@@ -135,19 +136,12 @@ def _assemble(
 def _run_caller(caller: Caller, version: Resolved, request: RunRequest) -> RunCaller:
     return RunCaller(
         organization_id=str(caller.organization_id),
-        scope=_scope(caller, version),
+        scope=scope_of(caller, version),
         key_id=str(caller.key_id) if caller.key_id else None,
         user_id=str(caller.user_id) if caller.user_id is not None else None,
         end_user=request.end_user,
         conversation_id=request.conversation_id,
     )
-
-
-def _scope(caller: Caller, version: Resolved) -> Scope:
-    if caller.is_staff:
-        return "admin"
-    owns = caller.organization_id == version.organization_id
-    return "owner" if owns and caller.may(permissions.AGENTS_WRITE) else "all"
 
 
 def _reservation(

@@ -27,7 +27,7 @@ async def test_fifty_interleaved_runs_of_two_organizations_keep_to_themselves(
         request = ask(f"say {canary} {canary} {canary}", client_tools=tools if by_tool else (), end_user=canary)
         await asyncio.sleep(dice.random() / 20)
         stream = await start_run(caller=caller_of(organization), address=address, request=request)
-        text = []
+        text: list[str] = []
         async for event in stream:
             if isinstance(event, Delta):
                 text.extend((event.text, *(call.name for call in event.tool_calls)))

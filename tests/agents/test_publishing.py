@@ -1,5 +1,7 @@
 """Agents come into being, go live, and go back."""
 
+from typing import Any
+
 import pytest
 from django.db import DatabaseError, connections
 
@@ -153,7 +155,7 @@ def test_a_slug_is_free_in_every_other_organization(acme: Organization, globex: 
         ({"skills": [SkillChoice(skill="clock", options={"nonsense": 1})]}, "skills.clock.nonsense"),
     ],
 )
-def test_a_draft_that_cannot_be_saved_names_the_field(acme: Organization, fields: dict, named: str) -> None:
+def test_a_draft_that_cannot_be_saved_names_the_field(acme: Organization, fields: dict[str, Any], named: str) -> None:
     with pytest.raises(InvalidDraft) as refused:
         make.agent(acme, **fields)
 

@@ -4,6 +4,8 @@ import asyncio
 import subprocess
 import sys
 import time
+from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -88,7 +90,7 @@ async def test_many_who_ask_at_once_make_one_query(acme: Organization, monkeypat
     asked: list[object] = []
     look_up = selectors._look_up
 
-    async def counted(place: tuple) -> selectors.Resolved:
+    async def counted(place: tuple[UUID | None, str, str]) -> selectors.Resolved:
         asked.append(place)
         return await look_up(place)
 
@@ -197,7 +199,7 @@ async def test_a_version_whose_skill_is_gone_says_so(acme: Organization) -> None
             await loader.load(_other(version, version_id))
 
 
-def _with_skills(organization: Organization, agent: Agent, skills: list) -> object:
+def _with_skills(organization: Organization, agent: Agent, skills: list[dict[str, Any]]) -> object:
     from agents.models import AgentVersion
 
     with organization_context(organization.id):

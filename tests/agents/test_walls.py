@@ -1,5 +1,7 @@
 """The walls around agents and runs: in code, and in the database below it."""
 
+from typing import Any
+
 import pytest
 from django.db import DatabaseError, connections
 
@@ -10,7 +12,7 @@ from agents.services.drafts import SkillChoice
 from tenants.context import organization_context
 from tenants.errors import NoTenant
 from tenants.ids import uuid7
-from tenants.models import Organization
+from tenants.models import Organization, TenantModel
 from tests import make
 from tests.agents.cast import caller_of, converse, hosted, script
 
@@ -19,10 +21,10 @@ TABLES = (
 )  # fmt: skip
 
 
-def _rows(organization: Organization, statement: str, *values: object) -> list[tuple]:
+def _rows(organization: Organization, statement: str, *values: str) -> list[tuple[Any, ...]]:
     with organization_context(organization.id), connections["default"].cursor() as cursor:
         cursor.execute(statement, values)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def test_raw_sql_of_the_owner_finds_its_rows(public_agent: Agent, acme: Organiza
 
 
 @pytest.mark.parametrize("model", [Agent, AgentVersion, SkillConfig, Run, StoredItem])
-def test_nothing_is_read_without_saying_whose(database: None, model: type) -> None:
+def test_nothing_is_read_without_saying_whose(database: None, model: type[TenantModel]) -> None:
     with pytest.raises(NoTenant):
         model.objects.count()
 
@@ -102,7 +104,7 @@ async def test_both_sides_see_a_run_and_nobody_else_does(acme: Organization, glo
     _, stream = await converse(caller_of(globex), f"{acme.slug}/{agent.slug}")
     assert await in_thread(run_writer().flush, timeout_s=10)
 
-    def look() -> tuple[list, list, list, list]:
+    def look() -> tuple[list[Run], list[Run], list[Run], list[Run]]:
         stranger = make.organization("Initech")
         with organization_context(globex.id):
             paid = list(runs_paid())
@@ -130,7 +132,7 @@ async def test_the_owner_cannot_write_to_runs_it_served(acme: Organization, glob
     def change() -> int:
         with organization_context(acme.id), connections["default"].cursor() as cursor:
             cursor.execute("UPDATE agents_run SET charged_nanos = 9 WHERE id = %s", [stream.run_id])
-            return cursor.rowcount
+            return int(cursor.rowcount)
 
     assert await in_thread(change) == 0
 

@@ -1,0 +1,134 @@
+"""Runs whose model is a real server over a real socket: what leaves with the reader, and what its faults cost."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import outbound
+from agents.services.drafts import SkillChoice
+from agents.services.runs import start_run
+from skills.sdk import ModelFailed
+from tenants.models import Organization
+from tests.agents.cast import CREDIT, ask, balance, caller_of, converse, funded, hosted, row_of, settled
+from tests.fakes.upstream import Upstream
+
+PRICES: dict[str, Any] = {"input_price_pico": 0, "output_price_pico": 1_000_000}
+COUNT = 8
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """A provider on a real port that the operator has opened."""
+    with Upstream() as running:
+        outbound.configure(allow=[running.address])
+        yield running
+        outbound.configure()
+
+
+async def sold_by(organization: Organization, upstream: Upstream, model: str) -> str:
+    """The address of a public agent on the organization's own server, with a price per token."""
+    server = SkillChoice(skill="openai", options={"base_url": upstream.base_url, "retries": 0})
+    agent = await hosted(organization, server, model=model, visibility="public", **PRICES)
+    return f"{organization.slug}/{agent.slug}"
+
+
+async def test_a_whole_reply_is_paid_for_as_the_provider_counted(
+    acme: Organization, globex: Organization, upstream: Upstream
+) -> None:
+    await funded(acme)
+    address = await sold_by(globex, upstream, f"openai/count-{COUNT}")
+
+    text, stream = await converse(caller_of(acme), address)
+
+    assert str(COUNT) in text
+    assert stream.receipt is not None
+    assert stream.receipt.source == "provider"
+    sold = upstream.exchanges[-1].sale.tokens
+    assert stream.receipt.usage.output_tokens == sold
+    assert (await balance(acme)).available == CREDIT - stream.receipt.charged_nanos < CREDIT
+
+
+@pytest.mark.parametrize("taken", range(COUNT + 1))
+async def test_hanging_up_after_any_chunk_hangs_up_on_the_provider_within_a_second(
+    acme: Organization, globex: Organization, upstream: Upstream, taken: int
+) -> None:
+    await funded(acme)
+    address = await sold_by(globex, upstream, "openai/count-400:pace=20")
+    stream = await start_run(caller=caller_of(acme), address=address, request=ask())
+
+    for _ in range(taken):
+        await anext(stream)
+    await stream.aclose()
+    await settled(within_s=1)
+
+    row = await row_of(acme, stream)
+    left = await balance(acme)
+    assert row.status == "disconnected"
+    assert (left.held, left.available) == (0, CREDIT - row.charged_nanos)
+    assert bool(row.charged_nanos) == bool(row.output_tokens)
+    if taken:
+        assert row.usage_source == "counted"
+        assert row.output_tokens > 0
+        assert await asyncio.to_thread(upstream.wait, lambda log: log.exchanges[-1].aborted_at is not None)
+
+
+@pytest.mark.parametrize("fault", ["status=500", "status=429", "hangup"])
+async def test_a_fault_before_the_first_chunk_costs_nothing(
+    acme: Organization, globex: Organization, upstream: Upstream, fault: str
+) -> None:
+    await funded(acme)
+    address = await sold_by(globex, upstream, f"openai/count-20:{fault}")
+    stream = await start_run(caller=caller_of(acme), address=address, request=ask())
+
+    with pytest.raises(ModelFailed):
+        [event async for event in stream]
+
+    left = await balance(acme)
+    assert (left.held, left.available) == (0, CREDIT)
+
+
+@pytest.mark.parametrize("fault", ["cut=3", "half=3", "badjson=3", "error=3", "nofinish"])
+async def test_a_fault_in_the_middle_is_an_error_and_costs_what_came(
+    acme: Organization, globex: Organization, upstream: Upstream, fault: str
+) -> None:
+    await funded(acme)
+    address = await sold_by(globex, upstream, f"openai/count-20:{fault}")
+    stream = await start_run(caller=caller_of(acme), address=address, request=ask())
+
+    with pytest.raises(ModelFailed):
+        [event async for event in stream]
+
+    row = await row_of(acme, stream)
+    left = await balance(acme)
+    assert row.status == "failed"
+    assert row.output_tokens > 0
+    assert (left.held, left.available) == (0, CREDIT - row.charged_nanos)
+    assert row.output_tokens * 1_000 <= row.charged_nanos <= row.output_tokens * 1_200
+
+
+async def test_a_provider_that_reports_no_usage_is_counted(
+    acme: Organization, globex: Organization, upstream: Upstream
+) -> None:
+    await funded(acme)
+    address = await sold_by(globex, upstream, "openai/count-20:usage=none")
+
+    _, stream = await converse(caller_of(acme), address)
+
+    assert stream.receipt is not None
+    assert stream.receipt.source == "counted"
+    assert stream.receipt.charged_nanos > 0
+
+
+async def test_the_provider_is_told_how_much_is_paid_for(
+    acme: Organization, globex: Organization, upstream: Upstream
+) -> None:
+    await funded(acme)
+    address = await sold_by(globex, upstream, f"openai/count-{COUNT}")
+
+    await converse(caller_of(acme), address)
+    await converse(caller_of(acme), address, ask(max_output_tokens=100))
+
+    bodies = [exchange.body or {} for exchange in upstream.exchanges]
+    assert [body.get("max_tokens") for body in bodies] == [2048, 100]
