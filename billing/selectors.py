@@ -7,10 +7,10 @@ from pathlib import Path
 from uuid import UUID
 
 from django.db import connections
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Now
 
-from billing.models import Account, PriceItem, PriceList, PriceVersion, Transfer
+from billing.models import Account, Hold, PriceItem, PriceList, PriceVersion, TopUp, Transfer
 from tenants.context import PLATFORM, alias, platform_context
 
 INVARIANTS = Path(__file__).parent / "sql" / "invariants.sql"
@@ -44,6 +44,15 @@ class TrialBalance:
         """What accounts of a kind hold, positive on their normal side."""
         net = self.debits.get(kind, 0) - self.credits.get(kind, 0)
         return net if kind in _DEBIT_KINDS else -net
+
+
+@dataclass(frozen=True, kw_only=True)
+class WalletTotals:
+    """What the platform owes to all wallets, what runs have reserved of it, and in how many holds. Nanodollars."""
+
+    posted: int
+    held: int
+    open_holds: int
 
 
 _DEBIT_KINDS = ("provider_cost", "external_clearing", "overrun_loss")
@@ -89,6 +98,23 @@ def price_table(*, search: str = "") -> QuerySet[PriceItem]:
         model__contains=search,
     )
     return items.select_related("version").order_by("model", "context_from", "unit")
+
+
+def wallet_totals() -> WalletTotals:
+    """All wallets together; staff only."""
+    with platform_context(reason="sum up the wallets"):
+        wallets = Account.objects.filter(kind=Account.Kind.WALLET).aggregate(
+            paid=Sum("credits_posted", default=0),
+            spent=Sum("debits_posted", default=0),
+            held=Sum("debits_pending", default=0),
+        )
+        open_holds = Hold.objects.filter(state=Hold.State.OPEN).count()
+    return WalletTotals(posted=wallets["paid"] - wallets["spent"], held=wallets["held"], open_holds=open_holds)
+
+
+def last_top_ups(*, limit: int) -> QuerySet[TopUp]:
+    """The latest money that came in, newest first; staff only."""
+    return TopUp.objects.select_related("organization").order_by("-created_at")[:limit]
 
 
 def trial_balance() -> TrialBalance:

@@ -9,26 +9,10 @@ from django.http import HttpRequest
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
-from agents.admin.agents import MemberAgentAdmin, StaffAgentAdmin
-from agents.admin.runs import MemberRunAdmin, StaffRunAdmin
-from agents.models import Agent, Run
-from billing.admin.journal import (
-    MemberTransferAdmin,
-    StaffChargeAdmin,
-    StaffHoldAdmin,
-    StaffSettlementAdmin,
-    StaffTransferAdmin,
-)
-from billing.admin.prices import StaffPriceItemAdmin, StaffPriceVersionAdmin
-from billing.admin.wallets import MemberWalletAdmin, StaffAccountAdmin
-from billing.models import Account, Charge, Hold, PriceItem, PriceVersion, Settlement, Transfer
+from agents.admin import pages as agent_pages
+from billing.admin import pages as billing_pages
 from robutler_site import home
-from tenants.admin.audit import MemberAuditAdmin, StaffAuditAdmin
-from tenants.admin.credentials import MemberCredentialAdmin, StaffCredentialAdmin
-from tenants.admin.keys import MemberKeyAdmin, StaffKeyAdmin
-from tenants.admin.organizations import StaffOrganizationAdmin
-from tenants.admin.people import MemberSeatAdmin, StaffSeatAdmin, StaffUserAdmin
-from tenants.models import ApiKey, AuditEvent, Membership, Organization, ProviderCredential, User
+from tenants.admin import pages as tenant_pages
 
 # The admin theme runs Alpine, which evaluates the expressions in its templates, and colours itself in a style element.
 PAGE_POLICY: Final = {"script-src": ["'unsafe-eval'"], "style-src": ["'unsafe-inline'"]}
@@ -84,27 +68,8 @@ class StaffSite(Site):
 console = ConsoleSite(name="console")
 staff = StaffSite(name="admin")
 
-console.register(Agent, MemberAgentAdmin)
-console.register(Run, MemberRunAdmin)
-console.register(ApiKey, MemberKeyAdmin)
-console.register(ProviderCredential, MemberCredentialAdmin)
-console.register(Membership, MemberSeatAdmin)
-console.register(Account, MemberWalletAdmin)
-console.register(Transfer, MemberTransferAdmin)
-console.register(AuditEvent, MemberAuditAdmin)
-
-staff.register(Organization, StaffOrganizationAdmin)
-staff.register(User, StaffUserAdmin)
-staff.register(Membership, StaffSeatAdmin)
-staff.register(ApiKey, StaffKeyAdmin)
-staff.register(ProviderCredential, StaffCredentialAdmin)
-staff.register(AuditEvent, StaffAuditAdmin)
-staff.register(Agent, StaffAgentAdmin)
-staff.register(Run, StaffRunAdmin)
-staff.register(Account, StaffAccountAdmin)
-staff.register(Transfer, StaffTransferAdmin)
-staff.register(Charge, StaffChargeAdmin)
-staff.register(Hold, StaffHoldAdmin)
-staff.register(Settlement, StaffSettlementAdmin)
-staff.register(PriceVersion, StaffPriceVersionAdmin)
-staff.register(PriceItem, StaffPriceItemAdmin)
+for pages in (agent_pages, tenant_pages, billing_pages):
+    for model, page in pages.MEMBER_PAGES:
+        console.register(model, page)
+    for model, page in pages.STAFF_PAGES:
+        staff.register(model, page)

@@ -10,7 +10,6 @@ from django.utils import timezone
 from agents.models import Agent, Run
 from billing import ledger, selectors
 from billing.amounts import dollars
-from billing.models import Account, Hold, TopUp
 from tenants.models import ApiKey
 
 
@@ -41,18 +40,15 @@ def of_organization(request: HttpRequest) -> dict[str, Any]:
 
 def of_platform() -> dict[str, Any]:
     """What staff look at first: whether the books balance, what is reserved, what came in."""
-    wallets = Account.objects.filter(kind=Account.Kind.WALLET).aggregate(
-        paid=Sum("credits_posted"), spent=Sum("debits_posted"), held=Sum("debits_pending")
-    )
-    open_holds = Hold.objects.filter(state=Hold.State.OPEN).count()
+    wallets = selectors.wallet_totals()
     return {
         "figures": [
             ("Trial balance", dollars(selectors.trial_balance().difference)),
-            ("Owed to wallets", dollars((wallets["paid"] or 0) - (wallets["spent"] or 0))),
-            ("Reserved by runs", dollars(wallets["held"] or 0)),
-            ("Open holds", str(open_holds)),
+            ("Owed to wallets", dollars(wallets.posted)),
+            ("Reserved by runs", dollars(wallets.held)),
+            ("Open holds", str(wallets.open_holds)),
         ],
-        "top_ups": TopUp.objects.select_related("organization").order_by("-created_at")[:8],
+        "top_ups": selectors.last_top_ups(limit=8),
         "runs": Run.objects.select_related("organization")[:8],
     }
 

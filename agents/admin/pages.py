@@ -1,0 +1,8 @@
+"""Which page shows which model on which of the two sites; the site itself is put together elsewhere."""
+
+from agents.admin.agents import MemberAgentAdmin, StaffAgentAdmin
+from agents.admin.runs import MemberRunAdmin, StaffRunAdmin
+from agents.models import Agent, Run
+
+MEMBER_PAGES = ((Agent, MemberAgentAdmin), (Run, MemberRunAdmin))
+STAFF_PAGES = ((Agent, StaffAgentAdmin), (Run, StaffRunAdmin))

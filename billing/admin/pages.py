@@ -1,0 +1,23 @@
+"""Which page shows which model on which of the two sites; the site itself is put together elsewhere."""
+
+from billing.admin.journal import (
+    MemberTransferAdmin,
+    StaffChargeAdmin,
+    StaffHoldAdmin,
+    StaffSettlementAdmin,
+    StaffTransferAdmin,
+)
+from billing.admin.prices import StaffPriceItemAdmin, StaffPriceVersionAdmin
+from billing.admin.wallets import MemberWalletAdmin, StaffAccountAdmin
+from billing.models import Account, Charge, Hold, PriceItem, PriceVersion, Settlement, Transfer
+
+MEMBER_PAGES = ((Account, MemberWalletAdmin), (Transfer, MemberTransferAdmin))
+STAFF_PAGES = (
+    (Account, StaffAccountAdmin),
+    (Transfer, StaffTransferAdmin),
+    (Charge, StaffChargeAdmin),
+    (Hold, StaffHoldAdmin),
+    (Settlement, StaffSettlementAdmin),
+    (PriceVersion, StaffPriceVersionAdmin),
+    (PriceItem, StaffPriceItemAdmin),
+)

@@ -1,0 +1,23 @@
+"""Which page shows which model on which of the two sites; the site itself is put together elsewhere."""
+
+from tenants.admin.audit import MemberAuditAdmin, StaffAuditAdmin
+from tenants.admin.credentials import MemberCredentialAdmin, StaffCredentialAdmin
+from tenants.admin.keys import MemberKeyAdmin, StaffKeyAdmin
+from tenants.admin.organizations import StaffOrganizationAdmin
+from tenants.admin.people import MemberSeatAdmin, StaffSeatAdmin, StaffUserAdmin
+from tenants.models import ApiKey, AuditEvent, Membership, Organization, ProviderCredential, User
+
+MEMBER_PAGES = (
+    (ApiKey, MemberKeyAdmin),
+    (ProviderCredential, MemberCredentialAdmin),
+    (Membership, MemberSeatAdmin),
+    (AuditEvent, MemberAuditAdmin),
+)
+STAFF_PAGES = (
+    (Organization, StaffOrganizationAdmin),
+    (User, StaffUserAdmin),
+    (Membership, StaffSeatAdmin),
+    (ApiKey, StaffKeyAdmin),
+    (ProviderCredential, StaffCredentialAdmin),
+    (AuditEvent, StaffAuditAdmin),
+)
