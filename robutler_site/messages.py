@@ -140,7 +140,9 @@ class MessageStore:
                 return candidate
         raise psycopg.OperationalError("No free consumer number in the broker; this cannot happen by chance.")
 
-    def put(self, queue: str, payload: Mapping[str, Any], *, priority: int, available_at: datetime | None) -> None:
+    def put(
+        self, queue: str, payload: Mapping[str, Any], *, priority: int = 0, available_at: datetime | None = None
+    ) -> None:
         """Store a message durably and wake who consumes its queue."""
         values = {"queue": queue, "priority": priority, "payload": json.dumps(payload), "available_at": available_at}
         self._run(_PUT, values | {"channel": CHANNEL})

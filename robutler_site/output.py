@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from typing import Any, TextIO
 
 from django.core.management.base import CommandParser, OutputWrapper
@@ -32,7 +33,9 @@ def show(out: TextIO | OutputWrapper, rows: Sequence[Mapping[str, Any]], *, as_j
         table.add_column("value", overflow="fold")
         for name, value in rows[0].items():
             table.add_row(name.replace("_", " "), _said(value))
-    Console(file=_file(out), soft_wrap=False, highlight=False).print(table)
+    page = StringIO()
+    Console(file=page, force_terminal=out.isatty(), highlight=False).print(table)
+    out.write(page.getvalue())
 
 
 def dollars(nanos: int) -> str:
@@ -44,7 +47,3 @@ def dollars(nanos: int) -> str:
 
 def _said(value: Any) -> str:
     return "" if value is None else str(value)
-
-
-def _file(out: TextIO | OutputWrapper) -> TextIO:
-    return out._out if isinstance(out, OutputWrapper) else out  # type: ignore[attr-defined]

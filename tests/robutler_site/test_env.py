@@ -3,6 +3,8 @@
 import base64
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -149,3 +151,17 @@ def test_the_kek_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 def test_every_variable_is_explained() -> None:
     assert [name for name, field in Environment.model_fields.items() if not field.description] == []
+
+
+def test_the_command_line_says_what_is_wrong_without_a_traceback() -> None:
+    ran = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        env={**os.environ, "ROBUTLER_DRAIN_S": "soon"},
+        cwd=env.PROJECT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("The environment is not usable:\n  ROBUTLER_DRAIN_S: ")

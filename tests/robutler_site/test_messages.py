@@ -11,8 +11,6 @@ import pytest
 from robutler_site.messages import DEAD_QUEUE, MAX_DELIVERIES, Binding, MessageStore
 from tests.robutler_site.conftest import eventually
 
-SOON = {"priority": 0, "available_at": None}
-
 
 def take(store: MessageStore, queue: str, *, limit: int = 10) -> list[object]:
     return [taken.payload["n"] for taken in store.take([queue], limit=limit, acknowledged=True)]
@@ -26,27 +24,27 @@ def admin(database_urls: dict[str, str]) -> Generator["psycopg.Connection[tuple[
 
 def test_messages_come_in_the_order_they_were_put(store: MessageStore, queue: str) -> None:
     for number in range(3):
-        store.put(queue, {"n": number}, **SOON)
+        store.put(queue, {"n": number})
 
     assert take(store, queue) == [0, 1, 2]
 
 
 def test_the_urgent_overtake_the_rest(store: MessageStore, queue: str) -> None:
-    store.put(queue, {"n": "ordinary"}, priority=0, available_at=None)
-    store.put(queue, {"n": "urgent"}, priority=9, available_at=None)
+    store.put(queue, {"n": "ordinary"})
+    store.put(queue, {"n": "urgent"}, priority=9)
 
     assert take(store, queue) == ["urgent", "ordinary"]
 
 
 def test_a_batch_is_bounded(store: MessageStore, queue: str) -> None:
     for number in range(5):
-        store.put(queue, {"n": number}, **SOON)
+        store.put(queue, {"n": number})
 
     assert take(store, queue, limit=2) == [0, 1]
 
 
 def test_what_one_holds_no_other_gets(store: MessageStore, other_store: MessageStore, queue: str) -> None:
-    store.put(queue, {"n": 1}, **SOON)
+    store.put(queue, {"n": 1})
     take(store, queue)
 
     assert take(other_store, queue) == []
@@ -54,7 +52,7 @@ def test_what_one_holds_no_other_gets(store: MessageStore, other_store: MessageS
 
 def test_sessions_that_grab_at_once_never_share_a_message(broker_dsn: str, store: MessageStore, queue: str) -> None:
     for number in range(300):
-        store.put(queue, {"n": number}, **SOON)
+        store.put(queue, {"n": number})
     hands: list[list[object]] = [[] for _ in range(4)]
 
     def grab(hand: list[object]) -> None:
@@ -73,8 +71,8 @@ def test_sessions_that_grab_at_once_never_share_a_message(broker_dsn: str, store
 
 
 def test_a_delayed_message_waits_for_its_time(store: MessageStore, queue: str) -> None:
-    store.put(queue, {"n": "later"}, priority=0, available_at=datetime.now(UTC) + timedelta(hours=1))
-    store.put(queue, {"n": "soon"}, priority=0, available_at=datetime.now(UTC) + timedelta(seconds=0.3))
+    store.put(queue, {"n": "later"}, available_at=datetime.now(UTC) + timedelta(hours=1))
+    store.put(queue, {"n": "soon"}, available_at=datetime.now(UTC) + timedelta(seconds=0.3))
 
     early = take(store, queue)
 
@@ -84,7 +82,7 @@ def test_a_delayed_message_waits_for_its_time(store: MessageStore, queue: str) -
 
 def test_what_the_dead_held_comes_back(broker_dsn: str, store: MessageStore, queue: str) -> None:
     dying = MessageStore(broker_dsn)
-    store.put(queue, {"n": 1}, **SOON)
+    store.put(queue, {"n": 1})
     take(dying, queue)
     dying.close()
 
@@ -96,7 +94,7 @@ def test_what_the_dead_held_comes_back(broker_dsn: str, store: MessageStore, que
 
 
 def test_what_the_living_hold_stays_with_them(store: MessageStore, other_store: MessageStore, queue: str) -> None:
-    store.put(queue, {"n": 1}, **SOON)
+    store.put(queue, {"n": 1})
     take(store, queue)
 
     other_store.reap()
@@ -107,7 +105,7 @@ def test_what_the_living_hold_stays_with_them(store: MessageStore, other_store: 
 def test_a_silent_consumer_loses_its_lease(
     store: MessageStore, other_store: MessageStore, queue: str, admin: "psycopg.Connection[tuple[object, ...]]"
 ) -> None:
-    store.put(queue, {"n": 1}, **SOON)
+    store.put(queue, {"n": 1})
     take(store, queue)
     admin.execute("UPDATE broker_message SET leased_until = now() - interval '1 second' WHERE queue = %s", (queue,))
 
@@ -119,7 +117,7 @@ def test_a_silent_consumer_loses_its_lease(
 def test_a_renewed_lease_holds(
     store: MessageStore, other_store: MessageStore, queue: str, admin: "psycopg.Connection[tuple[object, ...]]"
 ) -> None:
-    store.put(queue, {"n": 1}, **SOON)
+    store.put(queue, {"n": 1})
     take(store, queue)
     admin.execute("UPDATE broker_message SET leased_until = now() - interval '1 second' WHERE queue = %s", (queue,))
     store.renew()
@@ -132,7 +130,7 @@ def test_a_renewed_lease_holds(
 def test_what_is_done_is_gone_even_when_its_lease_was_lost(
     store: MessageStore, other_store: MessageStore, queue: str, admin: "psycopg.Connection[tuple[object, ...]]"
 ) -> None:
-    store.put(queue, {"n": 1}, **SOON)
+    store.put(queue, {"n": 1})
     taken = store.take([queue], limit=1, acknowledged=True)[0]
     admin.execute("UPDATE broker_message SET leased_until = now() - interval '1 second' WHERE queue = %s", (queue,))
     other_store.reap()
@@ -143,7 +141,7 @@ def test_what_is_done_is_gone_even_when_its_lease_was_lost(
 
 
 def test_only_the_holder_can_give_back(store: MessageStore, other_store: MessageStore, queue: str) -> None:
-    store.put(queue, {"n": 1}, **SOON)
+    store.put(queue, {"n": 1})
     taken = store.take([queue], limit=1, acknowledged=True)[0]
     other_store.become_consumer()
 
@@ -153,7 +151,7 @@ def test_only_the_holder_can_give_back(store: MessageStore, other_store: Message
 
 
 def test_a_message_that_fells_every_worker_is_set_aside(store: MessageStore, queue: str) -> None:
-    store.put(queue, {"n": "poison"}, **SOON)
+    store.put(queue, {"n": "poison"})
     before = store.size(DEAD_QUEUE)
     for _ in range(MAX_DELIVERIES):
         taken = store.take([queue], limit=1, acknowledged=True)[0]
@@ -165,7 +163,7 @@ def test_a_message_that_fells_every_worker_is_set_aside(store: MessageStore, que
 
 def test_purging_leaves_what_is_in_hand(store: MessageStore, queue: str) -> None:
     for number in range(3):
-        store.put(queue, {"n": number}, **SOON)
+        store.put(queue, {"n": number})
     held = store.take([queue], limit=1, acknowledged=True)[0]
 
     purged = store.purge(queue)
@@ -177,7 +175,7 @@ def test_purging_leaves_what_is_in_hand(store: MessageStore, queue: str) -> None
 
 def test_whoever_waits_is_woken(store: MessageStore, other_store: MessageStore, queue: str) -> None:
     store.become_consumer()
-    other_store.put(queue, {"n": 1}, **SOON)
+    other_store.put(queue, {"n": 1})
 
     store.wait(30)
 
@@ -215,6 +213,6 @@ def test_a_forked_child_leaves_its_parents_session_alone(store: MessageStore, qu
         os._exit(0)
     os.waitpid(child, 0)
 
-    store.put(queue, {"n": 1}, **SOON)
+    store.put(queue, {"n": 1})
 
     assert take(store, queue) == [1]

@@ -34,7 +34,7 @@ def start_worker(site_environment: dict[str, str], queue: str, tmp_path: Path) -
             worker = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "celery", "-A", "robutler_site", "worker", "--concurrency", "2"),
-                    *("--queues", queue, "--include", "tests.robutler_site.recorded_tasks"),
+                    *("--queues", queue, "--include", "tests.robutler_site.tasks"),
                     *("--hostname", f"{uuid4().hex}@test", "--loglevel", "WARNING"),
                 ],
                 env=site_environment,
