@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.runtime.events import Delta
+from agents.runtime.events import Delta, ToolFinished
 from skills.sdk import (
     AccessDenied,
     Chunk,
@@ -160,7 +160,7 @@ async def test_hooks_may_change_a_calls_arguments_and_its_outcome_but_not_its_to
 
         @hook("before_toolcall")
         async def change(self, ctx: RunContext, made: ToolCall) -> ToolCall:
-            return ToolCall(id=made.id, name="dismantle", arguments='{"text": "changed"}')
+            return ToolCall(id="another", name="dismantle", arguments='{"text": "changed"}')
 
         @hook("after_toolcall")
         async def wrap(self, ctx: RunContext, outcome: ToolOutcome) -> ToolOutcome:
@@ -168,9 +168,11 @@ async def test_hooks_may_change_a_calls_arguments_and_its_outcome_but_not_its_to
 
     ctx = context()
 
-    await ask(agent(Meddling(), Workshop(), says=[{"calls": [call("echo", text="-")]}, "ok"]), ctx=ctx)
+    reply = await ask(agent(Meddling(), Workshop(), says=[{"calls": [call("echo", text="-")]}, "ok"]), ctx=ctx)
 
     assert results(ctx) == ["<changed>"]
+    told = next(event for event in reply.events if isinstance(event, ToolFinished))
+    assert (told.name, told.call_id) == ("echo", ctx.messages[1]["tool_calls"][0]["id"])
 
 
 async def test_a_hook_may_veto_one_call() -> None:
