@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import connections
-from django.db.models.functions import Now
 
 from billing.models import PriceItem, PriceList, PriceVersion
 from billing.price_table import table
@@ -52,7 +51,7 @@ def publish_version(*, version_id: int, published_by: str, valid_from: datetime 
         version = PriceVersion.objects.get(id=version_id)
         if version.state != PriceVersion.State.DRAFT:
             raise NotADraft(f"{version.name} is published already: copy it into a new version and change that.")
-        start = valid_from or Now()
+        start = valid_from or _now()
         PriceVersion.objects.filter(
             price_list_id=version.price_list_id, state=PriceVersion.State.PUBLISHED, valid_to__isnull=True
         ).update(valid_to=start)
@@ -63,3 +62,12 @@ def publish_version(*, version_id: int, published_by: str, valid_from: datetime 
         version.refresh_from_db()
     table.forget()
     return version
+
+
+def _now() -> datetime:
+    # One moment for the end of one version and the start of the next, read once the others have let go.
+    with connections[PLATFORM].cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (moment,) = cursor.fetchone()
+    assert isinstance(moment, datetime)
+    return moment

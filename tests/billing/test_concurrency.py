@@ -66,9 +66,10 @@ def test_many_processes_cannot_overdraw_a_wallet_either(acme: Organization, data
 def test_all_who_settle_the_same_hold_get_the_same_answer(acme: Organization, database_urls: Mapping[str, str]) -> None:
     id = money.hold(make.wallet(acme, 1_000), 500)
 
-    answers = _at_once(
-        [lambda database, cost=cost: _settle(database, id, cost) for cost in range(100, 108)], database_urls
-    )
+    def settle(cost: int) -> Callable[[psycopg.Connection[tuple[Any, ...]]], tuple[Any, ...]]:
+        return lambda database: _settle(database, id, cost)
+
+    answers = _at_once([settle(cost) for cost in range(100, 108)], database_urls)
 
     assert len(set(answers)) == 1
     assert ledger.balance(acme.id).posted == 1_000 - answers[0][2]
@@ -151,7 +152,7 @@ def _at_once(calls: list[Callable[[psycopg.Connection[tuple[Any, ...]]], Any]], 
 
 
 def _try_hold(database: psycopg.Connection[tuple[Any, ...]], payer: UUID) -> bool:
-    return _call(database, HOLD, _hold_row(uuid4(), payer, 1))[1] == "held"
+    return bool(_call(database, HOLD, _hold_row(uuid4(), payer, 1))[1] == "held")
 
 
 def _settle(database: psycopg.Connection[tuple[Any, ...]], id: UUID, cost: int) -> tuple[Any, ...]:

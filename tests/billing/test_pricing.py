@@ -1,0 +1,224 @@
+"""Prices as they are looked up and published: pinned versions, no overlap, no change, no price for free."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import psycopg
+import pytest
+from django.db import IntegrityError, connections
+
+from billing import publishing, selectors
+from billing.errors import PriceUnavailable
+from billing.models import PriceItem, PriceList, PriceVersion
+from billing.price_table import REMEMBERED_SECONDS, PriceTable, table
+from billing.pricing import AgentPrice, PriceTerms, terms, terms_for
+from tenants.context import PLATFORM
+from tests.billing import money
+
+
+def _terms(model: str, price: AgentPrice | None = None, *, platform: bool = True, allowed: bool = False) -> PriceTerms:
+    return terms_for(
+        model=model,
+        agent_price=price or AgentPrice(),
+        platform_credential=platform,
+        owner_is_payer=False,
+        unpriced_allowed=allowed,
+    )
+
+
+def _current(kind: str = "provider_cost") -> PriceVersion:
+    with money.everything():
+        return PriceVersion.objects.get(price_list__kind=kind, state="published", valid_to=None)
+
+
+def _copy() -> PriceVersion:
+    return publishing.copy_version(
+        version_id=_current().pk, name=f"copy {uuid4().hex[:8]}", created_by="a@example.test"
+    )
+
+
+def _publish(version: PriceVersion, valid_from: datetime | None = None) -> PriceVersion:
+    return publishing.publish_version(version_id=version.pk, published_by="b@example.test", valid_from=valid_from)
+
+
+def test_a_new_platform_knows_the_prices_of_usual_models(database: None) -> None:
+    found = _terms("openai/gpt-4o-mini", AgentPrice(markup_bps=300, input_pico=5))
+
+    assert found.model is not None
+    assert (found.model.tier(1).input, found.model.tier(1).output) == (150_000, 600_000)
+    assert found.model.max_output_tokens == 16_384
+    assert (found.markup_bps, found.input_pico, found.output_pico, found.fee_bps) == (300, 5, 0, 0)
+    assert found.price_version_id == _current().pk
+    assert _terms("gpt-4o-mini").model == found.model
+
+
+def test_a_dearer_tier_inherits_what_it_does_not_name(database: None) -> None:
+    model = _terms("gemini/gemini-2.5-pro").model
+
+    assert model is not None
+    assert (model.tier(200_000).output, model.tier(200_001).output) == (10_000_000, 15_000_000)
+
+
+def test_a_model_without_a_price_is_refused_by_name(database: None) -> None:
+    with pytest.raises(PriceUnavailable, match="nobody/nothing") as refusal:
+        _terms("nobody/nothing")
+    assert refusal.value.model == "nobody/nothing"
+
+
+@pytest.mark.parametrize(
+    ("model", "price", "platform", "allowed", "served"),
+    [
+        ("nobody/nothing", AgentPrice(per_run_nanos=1), True, False, False),
+        ("nobody/nothing", AgentPrice(per_run_nanos=1), True, True, True),
+        ("nobody/nothing", AgentPrice(output_pico=0), False, False, True),
+        ("nobody/nothing", AgentPrice(markup_bps=100), False, True, False),
+        ("scripted/persona", AgentPrice(input_pico=0), True, False, True),
+        ("scripted/persona", AgentPrice(), True, False, False),
+    ],
+)
+def test_an_unpriced_model_needs_an_explicit_price_and_nobody_who_is_surprised(
+    model: str,
+    price: AgentPrice,
+    platform: bool,
+    allowed: bool,
+    served: bool,
+    database: None,
+) -> None:
+    try:
+        found = _terms(model, price, platform=platform, allowed=allowed)
+    except PriceUnavailable:
+        assert not served
+    else:
+        assert served
+        assert found.model is None
+
+
+def test_on_the_event_loop_a_price_is_read_in_a_thread(database: None) -> None:
+    table.forget()
+
+    async def look() -> list[PriceTerms]:
+        asked = {
+            "model": "openai/gpt-4o-mini", "agent_price": AgentPrice(), "platform_credential": True,
+            "owner_is_payer": False, "unpriced_allowed": False,
+        }  # fmt: skip
+        return [await terms(**asked), await terms(**asked)]  # type: ignore[arg-type]  # one dict for two calls
+
+    first, second = money.run(look())
+
+    assert first == second == _terms("openai/gpt-4o-mini")
+
+
+def test_a_published_version_counts_at_once_and_ends_the_one_before(database: None) -> None:
+    before, draft = _current(), _copy()
+    with money.everything():
+        PriceItem.objects.create(version=draft, model="new/model", unit="input", price=160_000)
+    with pytest.raises(PriceUnavailable):
+        _terms("new/model")
+
+    published = _publish(draft)
+
+    found = _terms("new/model")
+    assert found.price_version_id == published.pk
+    assert found.model is not None
+    assert found.model.tier(1).input == 160_000
+    with money.everything():
+        before.refresh_from_db()
+    assert before.valid_to == published.valid_from
+
+
+def test_publishing_tells_the_other_processes(database: None, database_urls: Mapping[str, str]) -> None:
+    draft = _copy()
+    with money.connect(database_urls["app"]) as listener:
+        listener.execute("LISTEN robutler")
+        _publish(draft)
+        told = next(iter(listener.notifies(timeout=5, stop_after=1)))
+
+    assert told.payload == f"price {draft.pk}"
+
+
+def test_a_version_is_published_once(database: None) -> None:
+    draft = _copy()
+    _publish(draft)
+
+    with pytest.raises(publishing.NotADraft):
+        _publish(draft)
+
+
+def test_a_version_may_be_written_item_by_item(database: None) -> None:
+    fee = PriceItem(model="*", unit="basis_points", price=250)
+    draft = publishing.draft_version(
+        kind=PriceList.Kind.PLATFORM_FEE, name=uuid4().hex, created_by="a@example.test", items=[fee]
+    )
+    nothing = publishing.copy_version(
+        version_id=_current("platform_fee").pk, name=uuid4().hex, created_by="a@example.test"
+    )
+
+    _publish(draft)
+    charged = _terms("openai/gpt-4o-mini").fee_bps
+    _publish(nothing)
+
+    assert charged == 250
+    assert _terms("openai/gpt-4o-mini").fee_bps == 0
+
+
+def test_two_versions_never_count_at_the_same_time(database: None) -> None:
+    draft = _copy()
+
+    with pytest.raises(IntegrityError):
+        _publish(draft, datetime(2020, 1, 1, tzinfo=UTC))
+
+
+def test_a_version_may_be_published_for_a_later_moment(database: None) -> None:
+    before, later = _current(), datetime.now(UTC) + timedelta(seconds=1)
+    draft = _publish(_copy(), later)
+
+    table.forget()
+    assert _terms("openai/gpt-4o-mini").price_version_id == before.pk
+
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("SELECT pg_sleep_until(%s)", (later,))
+    table.forget()
+    assert _terms("openai/gpt-4o-mini").price_version_id == draft.pk
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE billing_priceitem SET price = 0 WHERE version_id = %s",
+        "DELETE FROM billing_priceitem WHERE version_id = %s",
+        "INSERT INTO billing_priceitem (version_id, model, unit, price) VALUES (%s, 'other/model', 'input', 1)",
+        "UPDATE billing_priceversion SET state = 'draft' WHERE id = %s",
+        "UPDATE billing_priceversion SET valid_from = now() WHERE id = %s",
+        "DELETE FROM billing_priceversion WHERE id = %s",
+    ],
+)
+def test_a_published_price_does_not_change(statement: str, database_urls: Mapping[str, str]) -> None:
+    version = _current().pk
+    with money.connect(database_urls[PLATFORM]) as staff, pytest.raises(psycopg.errors.RestrictViolation):
+        staff.execute(statement.encode(), (version,))
+
+
+def test_a_draft_may_be_thrown_away(database: None, database_urls: Mapping[str, str]) -> None:
+    draft = _copy().pk
+    with money.connect(database_urls[PLATFORM]) as staff:
+        staff.execute("UPDATE billing_priceversion SET name = name || '!' WHERE id = %s", (draft,))
+        staff.execute("DELETE FROM billing_priceitem WHERE version_id = %s", (draft,))
+        assert staff.execute("DELETE FROM billing_priceversion WHERE id = %s", (draft,)).rowcount == 1
+
+
+def test_what_was_read_is_remembered_for_a_while(database: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    remembering = PriceTable()
+    remembering.lookup("openai/gpt-4o-mini")
+
+    assert remembering.known("openai/gpt-4o-mini")
+    assert not remembering.known("openai/gpt-4o")
+
+    monkeypatch.setattr(remembering, "_read_at", remembering._read_at - REMEMBERED_SECONDS - 1)
+    assert not remembering.known("openai/gpt-4o-mini")
+
+
+def test_the_price_table_lists_what_counts_now(database: None) -> None:
+    rows = list(selectors.price_table(search="openai/gpt-4o-mini").values_list("model", "unit", "version_id"))
+
+    assert ("openai/gpt-4o-mini", "input", _current().pk) in rows

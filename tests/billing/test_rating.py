@@ -1,0 +1,187 @@
+"""The arithmetic of prices: whole numbers, sums that match, estimates that are not outrun."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.pricing import (
+    DEFAULT_OUTPUT_TOKENS,
+    ModelPrice,
+    PriceTerms,
+    UnitPrices,
+    affordable_output_tokens,
+    estimate,
+    input_tokens_bound,
+    rate,
+)
+from skills.sdk.usage import Usage, UsageRecord
+
+MINI = ModelPrice(
+    tiers=(UnitPrices(input=150_000, cached_input=75_000, cache_write=150_000, output=600_000, reasoning=600_000),),
+    max_output_tokens=16_384,
+)
+LONG = ModelPrice(
+    tiers=(
+        UnitPrices(input=1_250_000, output=10_000_000, reasoning=10_000_000),
+        UnitPrices(context_from=200_000, input=2_500_000, output=15_000_000, reasoning=15_000_000),
+    )
+)
+TERMS = PriceTerms(model=MINI, platform_credential=True, owner_is_payer=False)
+
+picos = st.integers(0, 10**10)
+tokens = st.integers(0, 2_000_000)
+shares = st.integers(0, 30_000)
+units = st.builds(
+    UnitPrices, input=picos, cached_input=picos, cache_write=picos, input_audio=picos, output=picos, reasoning=picos,
+    output_audio=picos,
+)  # fmt: skip
+all_terms = st.builds(
+    PriceTerms,
+    model=st.none() | st.builds(lambda tier: ModelPrice(tiers=(tier,)), units),
+    per_run_nanos=st.integers(0, 10**10),
+    markup_bps=shares,
+    input_pico=picos,
+    output_pico=picos,
+    fee_bps=shares,
+    platform_credential=st.booleans(),
+    owner_is_payer=st.booleans(),
+)
+usages = st.builds(
+    Usage, input_tokens=tokens, cached_input_tokens=tokens, cache_write_tokens=tokens, input_audio_tokens=tokens,
+    output_tokens=tokens, reasoning_tokens=tokens, output_audio_tokens=tokens,
+)  # fmt: skip
+
+
+def record(usage: Usage, *, delivered: bool = True) -> UsageRecord:
+    return UsageRecord(model="x/y", usage=usage, platform_credential=True, agent_id="a", delivered=delivered)
+
+
+def test_a_thousand_tokens_of_a_small_model() -> None:
+    rated = rate(TERMS, [record(Usage(input_tokens=1_000, output_tokens=500))])
+
+    assert (rated.cost_nanos, rated.markup_nanos, rated.fee_nanos, rated.total_nanos) == (450_000, 0, 0, 450_000)
+
+
+def test_an_agents_price_is_added_and_the_fee_is_taken_of_both() -> None:
+    terms = replace(TERMS, per_run_nanos=1_000, markup_bps=2_000, input_pico=10_000, output_pico=20_000, fee_bps=500)
+
+    rated = rate(terms, [record(Usage(input_tokens=1_000, output_tokens=500))], tool_nanos=7, runs=2)
+
+    assert rated.cost_nanos == 450_000
+    assert rated.markup_nanos == 90_000 + (10_000 + 10_000) + 2 * 1_000 + 7
+    assert rated.fee_nanos == -(-(450_000 + 112_007) * 500 // 10_000)
+
+
+def test_an_owner_with_an_own_credential_owes_the_fee_alone() -> None:
+    terms = replace(TERMS, platform_credential=False, owner_is_payer=True, fee_bps=1_000, per_run_nanos=50)
+
+    rated = rate(terms, [record(Usage(input_tokens=1_000))])
+
+    assert (rated.cost_nanos, rated.markup_nanos, rated.fee_nanos) == (0, 0, 15_005)
+
+
+def test_cached_and_reasoning_tokens_have_prices_of_their_own() -> None:
+    price = ModelPrice(tiers=(UnitPrices(input=10_000, cached_input=1_000, cache_write=12_000, input_audio=50_000,
+        output=20_000, reasoning=30_000, output_audio=90_000),))  # fmt: skip
+    usage = Usage(
+        input_tokens=100, cached_input_tokens=50, cache_write_tokens=20, input_audio_tokens=10, output_tokens=100,
+        reasoning_tokens=60, output_audio_tokens=10,
+    )  # fmt: skip
+
+    rated = rate(replace(TERMS, model=price), [record(usage)])
+
+    assert rated.cost_nanos == 20 * 10 + 50 * 1 + 20 * 12 + 10 * 50 + 30 * 20 + 60 * 30 + 10 * 90
+
+
+@pytest.mark.parametrize(("read", "price"), [(200_000, 1_250_000), (200_001, 2_500_000)])
+def test_a_long_context_has_a_price_of_its_own(read: int, price: int) -> None:
+    rated = rate(replace(TERMS, model=LONG), [record(Usage(input_tokens=read))])
+
+    assert rated.cost_nanos == read * price // 1_000
+
+
+def test_a_call_that_delivered_nothing_costs_nothing() -> None:
+    rated = rate(TERMS, [record(Usage(input_tokens=1_000), delivered=False)])
+
+    assert rated.total_nanos == 0
+
+
+@pytest.mark.parametrize("field", ["input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens"])
+@pytest.mark.parametrize("absurd", [-(10**9), 10**12])
+def test_absurd_counts_are_bounded(field: str, absurd: int) -> None:
+    counts: dict[str, Any] = {"input_tokens": 10, "output_tokens": 10, field: absurd}
+
+    rated = rate(TERMS, [record(Usage(**counts))])
+
+    assert 0 <= rated.total_nanos <= 10**10
+
+
+@given(terms=all_terms, calls=st.lists(usages, max_size=4), tool=st.integers(0, 10**9), runs=st.integers(0, 3))
+def test_a_price_is_whole_numbers_that_are_not_negative(
+    terms: PriceTerms, calls: list[Usage], tool: int, runs: int
+) -> None:
+    rated = rate(terms, [record(usage) for usage in calls], tool_nanos=tool, runs=runs)
+    parts = (rated.cost_nanos, rated.markup_nanos, rated.fee_nanos)
+
+    assert all(type(part) is int and part >= 0 for part in parts)
+    assert rated.total_nanos == sum(parts)
+
+
+@given(price=picos, read=tokens)
+def test_rounding_costs_less_than_a_nanodollar_and_never_the_platform(price: int, read: int) -> None:
+    terms = replace(TERMS, model=ModelPrice(tiers=(UnitPrices(input=price),)))
+
+    cost = rate(terms, [record(Usage(input_tokens=read))]).cost_nanos
+
+    assert 0 <= cost * 1_000 - price * read < 1_000
+
+
+@given(terms=all_terms, size=st.integers(0, 10**7), read_share=st.integers(0, 100), output=st.integers(0, 100_000))
+def test_what_stays_within_its_bounds_costs_no_more_than_was_estimated(
+    terms: PriceTerms, size: int, read_share: int, output: int
+) -> None:
+    read = input_tokens_bound(size) * read_share // 100
+    used = rate(terms, [record(Usage(input_tokens=read, cache_write_tokens=read, output_tokens=output))])
+
+    assert used.total_nanos <= estimate(terms, input_bytes=size, max_output_tokens=output)
+
+
+def test_without_a_limit_the_usual_one_is_estimated_and_never_more_than_the_model_writes() -> None:
+    usual = estimate(TERMS, input_bytes=300, max_output_tokens=None)
+    most = estimate(TERMS, input_bytes=300, max_output_tokens=10**9)
+
+    assert usual == 115 * 150 + DEFAULT_OUTPUT_TOKENS * 600
+    assert most == 115 * 150 + 16_384 * 600
+
+
+@given(terms=all_terms, size=st.integers(0, 10**6), budget=st.integers(0, 10**13))
+def test_what_is_affordable_is_affordable_and_one_token_more_is_not(terms: PriceTerms, size: int, budget: int) -> None:
+    affordable = affordable_output_tokens(terms, budget_nanos=budget, input_bytes=size)
+
+    if affordable is None:
+        assert estimate(terms, input_bytes=size, max_output_tokens=terms.max_output_tokens) <= budget
+    elif affordable:
+        assert estimate(terms, input_bytes=size, max_output_tokens=affordable) <= budget
+    if affordable is not None and affordable < terms.max_output_tokens:
+        assert estimate(terms, input_bytes=size, max_output_tokens=affordable + 1) > budget
+
+
+def test_output_that_costs_nothing_is_not_limited_by_money() -> None:
+    free = PriceTerms(model=None, per_run_nanos=5, platform_credential=True, owner_is_payer=False)
+
+    assert affordable_output_tokens(free, budget_nanos=5, input_bytes=100) is None
+    assert affordable_output_tokens(free, budget_nanos=4, input_bytes=100) == 0
+
+
+def test_a_rich_wallet_affords_all_that_the_model_writes() -> None:
+    assert affordable_output_tokens(TERMS, budget_nanos=10**12, input_bytes=100) == 16_384
+
+
+def test_any_object_with_the_counts_is_a_usage() -> None:
+    counts: dict[str, Any] = {**dict.fromkeys(Usage.__struct_fields__, 0), "input_tokens": 2}
+
+    assert rate(TERMS, [SimpleNamespace(usage=SimpleNamespace(**counts), delivered=True)]).cost_nanos == 300
