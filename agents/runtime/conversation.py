@@ -19,7 +19,7 @@ from agents.runtime.turn import Turn
 from agents.runtime.working import Working
 from skills.sdk.calls import RunOutcome, ToolCall, ToolOutcome
 from skills.sdk.context import RunContext, current_run
-from skills.sdk.errors import BudgetExhausted
+from skills.sdk.errors import BudgetExhausted, ModelRejected
 from skills.sdk.model import Chunk, FinishReason, Message, ModelRequest
 from skills.sdk.usage import Usage, UsageRecord
 
@@ -103,17 +103,16 @@ class Conversation:
     async def listen(self, turn: Turn) -> AsyncGenerator[Chunk]:
         """The model's chunks as they come; however it ends, the stream is closed and what was used is recorded."""
         on_chunk = self._agent.hooks["on_chunk"]
-        stream = cast(AsyncGenerator[Chunk], turn.stream)
         try:
-            async with aclosing(stream):
-                while True:
+            chunk = await self._first_chunk(turn)
+            async with aclosing(cast(AsyncGenerator[Chunk], turn.stream)) as stream:
+                while chunk is not None:
+                    if on_chunk:
+                        with self._working:
+                            chunk = await fire(on_chunk, self._ctx, chunk)
+                    yield chunk
                     with self._working:
                         chunk = await anext(stream, None)
-                        if chunk is not None and on_chunk:
-                            chunk = await fire(on_chunk, self._ctx, chunk)
-                    if chunk is None:
-                        break
-                    yield chunk
         finally:
             self._record(turn)
 
@@ -201,6 +200,24 @@ class Conversation:
             meter=self._ctx.ports.meter,
             is_last=is_last,
         )
+
+    async def _first_chunk(self, turn: Turn) -> Chunk | None:
+        """The reply's beginning; what the model does not take is left out and named, if the owner wants that."""
+        while True:
+            try:
+                with self._working:
+                    return await anext(turn.stream, None)
+            except ModelRejected as error:
+                name = error.parameter
+                droppable = self._agent.drop_unsupported and error.code == "unsupported_parameter"
+                if not droppable or name is None or name not in turn.request.parameters:
+                    raise
+            kept = {each: value for each, value in turn.request.parameters.items() if each != name}
+            self._parameters.pop(name, None)
+            self._ctx.data.setdefault("runtime", {}).setdefault("dropped_parameters", []).append(name)
+            logger.info("Run %s goes on without %s, which its model does not take.", self._ctx.run_id, name)
+            with self._working:
+                turn.ask_again(self._agent.model_skill, self._ctx, parameters=kept)
 
     def _record(self, turn: Turn) -> None:
         record = UsageRecord(

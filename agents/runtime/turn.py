@@ -4,10 +4,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
+import msgspec
+
 from agents.runtime.events import Delta
 from skills.sdk.calls import ModelReply, ToolCall
+from skills.sdk.context import RunContext
 from skills.sdk.errors import ModelUnreachable
-from skills.sdk.model import Chunk, FinishReason, Message, ModelRequest, ToolCallFragment
+from skills.sdk.model import Chunk, FinishReason, Message, ModelRequest, ModelSkill, ToolCallFragment
 from skills.sdk.ports import Meter
 from skills.sdk.usage import Usage
 
@@ -68,6 +71,11 @@ class Turn:
         self._meter = meter
         self._choices: dict[int, _Choice] = {}
         self._usage: Usage | None = None
+
+    def ask_again(self, model: ModelSkill, ctx: RunContext, *, parameters: Mapping[str, Any]) -> None:
+        """Open the stream anew with other parameters, before anything was said."""
+        self.request = msgspec.structs.replace(self.request, parameters=parameters)
+        self.stream = model.stream(ctx, self.request)
 
     def absorb(self, chunk: Chunk) -> Delta | None:
         """Keep what a chunk says, count it, and pass on what is the client's to see, if anything."""

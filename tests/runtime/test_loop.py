@@ -13,6 +13,7 @@ from skills.sdk import (
     Chunk,
     Credential,
     ModelRateLimited,
+    ModelRejected,
     ModelUnreachable,
     RunTimedOut,
     Secret,
@@ -245,6 +246,50 @@ async def test_the_agents_own_settings_are_defaults_unless_locked() -> None:
     await ask(who, parameters={"temperature": 0.9, "top_p": 0.9, "seed": None})
 
     assert dict(model.requests[0].parameters) == {"temperature": 0.9, "top_p": 0.5}
+
+
+class Particular(Recorder):
+    """A model that takes a temperature and nothing else."""
+
+    async def stream(self, ctx: Any, request: Any) -> Any:
+        self.requests.append(request)
+        for name in request.parameters:
+            if name != "temperature":
+                raise ModelRejected(f"No {name}.", parameter=name, code="unsupported_parameter")
+        yield Chunk(text="ok")
+        yield Chunk(finish_reason="stop")
+
+
+async def test_a_parameter_the_model_does_not_take_is_an_error() -> None:
+    with pytest.raises(ModelRejected, match="No seed"):
+        await ask(agent(model=Particular()), parameters={"seed": 1})
+
+
+async def test_a_parameter_the_model_does_not_take_is_dropped_and_named_when_the_owner_wants_that() -> None:
+    ctx, model = context(), Particular()
+
+    reply = await ask(
+        agent(model=model, drop_unsupported=True), ctx=ctx, parameters={"seed": 1, "temperature": 0, "top_p": 1}
+    )
+
+    assert reply.text == "ok"
+    assert dict(model.requests[-1].parameters) == {"temperature": 0}
+    assert ctx.data["runtime"]["dropped_parameters"] == ["seed", "top_p"]
+    assert len(ctx.usage) == 1
+
+
+@pytest.mark.parametrize("parameter", ["messages", "seed"])
+async def test_other_refusals_are_errors_all_the_same(parameter: str) -> None:
+    code = "unsupported_parameter" if parameter == "messages" else "invalid_value"
+
+    class Refusing(Recorder):
+        async def stream(self, ctx: Any, request: Any) -> Any:
+            if request.parameters:
+                raise ModelRejected("No.", parameter=parameter, code=code)
+            yield Chunk(finish_reason="stop")
+
+    with pytest.raises(ModelRejected):
+        await ask(agent(model=Refusing(), drop_unsupported=True), parameters={"seed": 1})
 
 
 async def test_of_several_choices_only_the_first_can_use_the_agents_tools() -> None:
