@@ -28,7 +28,7 @@ LITTLE_DISK_BYTES = 1_000_000_000
 NO_DISK_BYTES = 100_000_000
 FEW_FILES = 4_096
 # Whether a role may be a superuser (never) and whether it may look past the walls.
-_BYPASSES = {"default": False, "platform": True, "owner": False}
+_BYPASSES = {"owner": False, "default": False, "platform": True}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +41,21 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Run every check; where the database does not answer, those that need it are left out."""
+    """Run every check; where the database does not answer or lacks tables, those that need it are left out."""
     findings = list(_machine())
     try:
         findings += _database()
     except DatabaseError as error:
         said = str(error).strip().splitlines()[0]
-        return [*findings, Finding(check="database", state="bad", detail=f"{said}. Start it: manage.py postgres start")]
-    return findings + [check() for check in (_migrations, _clock, _credentials)] + list(_background())
+        return [
+            *findings,
+            Finding(check="database", state="bad", detail=f"{said}. Is it started (manage.py postgres start)?"),
+        ]
+    migrations = _migrations()
+    findings += [_clock(), migrations]
+    if migrations.state == "bad":
+        return findings  # what follows reads tables that may not be there yet
+    return [*findings, _credentials(), *_background()]
 
 
 def _machine() -> Iterator[Finding]:

@@ -1,6 +1,9 @@
 """What operators and scripts run: output, JSON, exit codes."""
 
+import asyncio
 import json
+import subprocess
+import sys
 from io import StringIO
 from typing import Any
 from uuid import uuid4
@@ -146,6 +149,61 @@ def test_the_embedded_server_is_not_offered_beside_another(database: None) -> No
 
 
 def caller_organization(key: str) -> str:
-    import asyncio
-
     return asyncio.run(selectors.caller_for(key)).organization_slug
+
+
+def ask(environment: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "manage.py", "run_agent", *arguments],
+        env=environment,
+        cwd=environment["PYTHONPATH"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_an_agent_can_be_asked_from_the_command_line(slug: str, site_environment: dict[str, str]) -> None:
+    run("top_up", "--organization", slug, "1")
+    run(
+        *("create_agent", "helper", "--organization", slug, "--model", "scripted/persona"),
+        *("--skill", "calculator", "--price-per-run-nanos", "1000"),
+    )
+    key = run_json("issue_key", "--organization", slug)["key"]
+
+    answered = ask(site_environment, "helper", "What is 6 * 7?", "--key", key, "--json")
+
+    answer = json.loads(answered.stdout)
+    assert (answer["status"], answer["charged_nanos"]) == ("finished", "1000"), answered.stderr
+    assert "42" in answer["answer"]
+
+
+def test_an_agent_that_is_not_there_is_an_error(slug: str, site_environment: dict[str, str]) -> None:
+    key = run_json("issue_key", "--organization", slug)["key"]
+
+    answered = ask(site_environment, "nobody", "Hello?", "--key", key)
+
+    assert answered.returncode == 1
+    assert "Traceback" not in answered.stderr
+
+
+def test_nobody_is_asked_without_a_key(database: None) -> None:
+    with pytest.raises(CommandError, match="ROBUTLER_API_KEY"):
+        run("run_agent", "helper", "Hello?")
+
+
+def test_the_doctor_misses_a_worker(site_environment: dict[str, str]) -> None:
+    examined = subprocess.run(
+        [sys.executable, "manage.py", "doctor", "--json"],
+        env=site_environment,
+        cwd=site_environment["PYTHONPATH"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    states = {finding["check"]: finding["state"] for finding in json.loads(examined.stdout)}
+    assert examined.returncode == 1
+    assert [check for check, state in states.items() if state == "bad"] == ["worker"]
