@@ -1,0 +1,145 @@
+"""litellm itself: imported on first use, called once per attempt, its chunks turned into ours."""
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from types import ModuleType
+from typing import Any
+
+import msgspec
+
+from skills.litellm import failures
+from skills.litellm.arguments import arguments_of, without_addresses
+from skills.sdk import Chunk, Credential, ModelRequest, ModelUnreachable, ToolCallFragment, Usage
+from skills.sdk.providers import TOKENS_MAX, usage_of
+
+_vendor: ModuleType | None = None
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """A request to one model of one provider."""
+
+    request: ModelRequest
+    provider: str
+    model: str
+    credential: Credential
+    connect_s: float
+    first_byte_s: float
+    idle_s: float
+
+
+async def vendor() -> ModuleType:
+    """Litellm. The first import takes seconds, and so happens beside the event loop."""
+    global _vendor  # noqa: PLW0603  # a module, once imported, is imported
+    if _vendor is None:
+        _vendor = await asyncio.to_thread(_imported)
+    return _vendor
+
+
+async def attempt(call: Call) -> AsyncGenerator[Chunk]:
+    """Send the request and yield the reply as it comes. Raises a ModelFailed."""
+    litellm = await vendor()
+    import httpx
+
+    messages = await without_addresses(call.request.messages)
+    arguments = arguments_of(
+        call.request,
+        provider=call.provider,
+        model=call.model,
+        credential=call.credential,
+        messages=messages,
+        timeout=httpx.Timeout(max(call.first_byte_s, call.idle_s), connect=call.connect_s),
+    )
+    with failures.told(provider=call.provider, hidden=call.credential.secret.reveal()):
+        async with asyncio.timeout(call.first_byte_s):
+            stream = await litellm.acompletion(**arguments)
+        async with aclosing(stream):
+            reported: Any = None
+            patience = call.first_byte_s
+            while True:
+                async with asyncio.timeout(patience):
+                    piece = await anext(stream, None)
+                if piece is None:
+                    break
+                patience = call.idle_s
+                reported = getattr(piece, "usage", None) or reported
+                for chunk in _chunks(piece, stream):
+                    yield chunk
+            if (usage := _usage(stream, reported)) is not None:
+                yield Chunk(usage=usage)
+
+
+def _imported() -> ModuleType:
+    os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it asks the network for prices
+    os.environ["LITELLM_MODE"] = "PRODUCTION"  # else it reads .env files
+    import litellm
+
+    litellm.suppress_debug_info = True
+    litellm.turn_off_message_logging = True
+    litellm.disable_streaming_logging = True
+    litellm.drop_params = False
+    litellm.modify_params = False
+    litellm.cache = None
+    for callbacks in ("callbacks", "success_callback", "failure_callback", "_async_success_callback"):
+        setattr(litellm, callbacks, [])
+    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # its lines carry requests and addresses
+    return sys.modules["litellm"]
+
+
+def _chunks(piece: Any, stream: Any) -> Iterator[Chunk]:
+    for choice in piece.choices:
+        said, reason = choice.delta, choice.finish_reason
+        if reason and not (stream.received_finish_reason or stream.intermittent_finish_reason):
+            # litellm ends every stream with a reason, also one that broke off.
+            raise ModelUnreachable("The model's provider broke off its reply.")
+        chunk = Chunk(
+            choice=choice.index,
+            text=_text(said, "content"),
+            reasoning=_text(said, "reasoning_content"),
+            refusal=_text(said, "refusal"),
+            tool_calls=tuple(_fragment(call) for call in getattr(said, "tool_calls", None) or ()),
+            logprobs=_plain(getattr(choice, "logprobs", None)),
+            extras=_extras(said),
+            finish_reason=reason or None,
+        )
+        if chunk != Chunk(choice=choice.index):
+            yield chunk
+
+
+def _text(said: Any, name: str) -> str:
+    value = getattr(said, name, None)
+    return value if isinstance(value, str) else ""
+
+
+def _fragment(call: Any) -> ToolCallFragment:
+    function = call.function
+    return ToolCallFragment(
+        index=call.index, id=call.id or "", name=function.name or "", arguments=function.arguments or ""
+    )
+
+
+def _extras(said: Any) -> dict[str, Any] | None:
+    found = {name: _plain(getattr(said, name, None)) for name in ("annotations", "audio", "function_call")}
+    return {name: value for name, value in found.items() if value} or None
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(exclude_none=True) if hasattr(value, "model_dump") else value
+
+
+def _usage(stream: Any, final: Any) -> Usage | None:
+    """The usage, if the provider reported one: where it did not, litellm makes one up."""
+    reported = [piece.usage for piece in stream.chunks if getattr(piece, "usage", None) is not None]
+    if not reported or not all(_is_possible(usage) for usage in reported):
+        return None
+    spoke = any(choice.delta.content or choice.delta.tool_calls for piece in stream.chunks for choice in piece.choices)
+    return usage_of((final or reported[-1]).model_dump(), spoke=spoke)
+
+
+def _is_possible(usage: Any) -> bool:
+    counts = (usage.prompt_tokens, usage.completion_tokens)
+    return all(isinstance(count, int) and 0 <= count <= TOKENS_MAX for count in counts)

@@ -1,0 +1,107 @@
+"""Turns litellm's many exceptions into the runtime's few."""
+
+import ast
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from skills.sdk import (
+    ModelFailed,
+    ModelOverloaded,
+    ModelRateLimited,
+    ModelRejected,
+    ModelTimeout,
+    ModelUnauthorized,
+    ModelUnreachable,
+)
+from skills.sdk.providers import words_about_request
+
+OVERLOADED = 529
+_PREFIXES = re.compile(r"^(?:litellm\.)?(?:\w*(?:Error|Exception|Timeout)\b[\s:.-]*|litellm\.|- )+")
+_CODES = {
+    "ContextWindowExceededError": "context_length_exceeded",
+    "ContentPolicyViolationError": "content_policy_violation",
+    "UnsupportedParamsError": "unsupported_parameter",
+}
+
+
+@contextmanager
+def told(*, provider: str, hidden: str) -> Iterator[None]:
+    """Turn what litellm and its clients raise into ModelFailed; `hidden` is the key, never to be repeated."""
+    import aiohttp
+    import httpx
+    import openai
+
+    try:
+        yield
+    except TimeoutError:
+        raise ModelTimeout("The model's provider took too long.") from None
+    except openai.OpenAIError as error:
+        raise failure_of(error, provider=provider, hidden=hidden) from None
+    except (httpx.HTTPError, aiohttp.ClientError):
+        raise ModelUnreachable("The model's provider cannot be reached, or broke off its reply.") from None
+
+
+def failure_of(error: Any, *, provider: str, hidden: str) -> ModelFailed:
+    """The runtime's error for one of litellm's."""
+    error = getattr(error, "original_exception", None) or error
+    name, status = type(error).__name__, getattr(error, "status_code", None)
+    if name in ("AuthenticationError", "PermissionDeniedError", "PaymentRequiredError"):
+        return ModelUnauthorized(
+            f"The provider {provider} refuses the agent's credential. The agent's owner has to mend it."
+        )
+    if name in ("Timeout", "APITimeoutError"):
+        return ModelTimeout("The model's provider took too long.")
+    if name == "RateLimitError" or status == HTTPStatus.TOO_MANY_REQUESTS:
+        return ModelRateLimited("The model's provider limits how often it may be asked.", retry_after_s=_wait(error))
+    if status in (HTTPStatus.SERVICE_UNAVAILABLE, OVERLOADED):
+        return ModelOverloaded("The model's provider is overloaded.", retry_after_s=_wait(error))
+    if isinstance(status, int) and HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return _rejected(error, name, hidden)
+    return ModelUnreachable("The model's provider failed, or broke off its reply.")
+
+
+def _rejected(error: Any, name: str, hidden: str) -> ModelRejected:
+    message = _PREFIXES.sub("", str(getattr(error, "message", "") or error))
+    told = _body_in(message)
+    code, parameter = _CODES.get(name) or told.get("code"), told.get("param")
+    if name == "UnsupportedParamsError":
+        parameter = _first_named(message)
+        message = f"The model does not take {parameter!r}."
+    return ModelRejected(
+        words_about_request(told.get("message") or message, hidden=hidden),
+        parameter=parameter if isinstance(parameter, str) else None,
+        code=code if isinstance(code, str) else None,
+    )
+
+
+def _body_in(message: str) -> dict[str, Any]:
+    """Some exceptions carry the provider's answer as it came."""
+    start = message.find("{")
+    try:
+        told = msgspec.json.decode(message[start : message.rfind("}") + 1]) if start >= 0 else {}
+    except msgspec.DecodeError:
+        return {}
+    inner = told.get("error", told) if isinstance(told, dict) else {}
+    return inner if isinstance(inner, dict) else {"message": inner}
+
+
+def _first_named(message: str) -> str | None:
+    listed = re.search(r"\[[^\]]*\]", message)
+    try:
+        names = ast.literal_eval(listed.group()) if listed else []
+    except (ValueError, SyntaxError):
+        return None
+    return str(names[0]) if names else None
+
+
+def _wait(error: Any) -> float | None:
+    headers = getattr(error, "litellm_response_headers", None) or getattr(
+        getattr(error, "response", None), "headers", {}
+    )
+    value = str((headers or {}).get("retry-after", ""))
+    return float(value) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value) else None
