@@ -36,7 +36,18 @@ class PriceTable:
 
     def known(self, model: str) -> bool:
         """Whether `lookup` needs no database."""
-        return self._current is not None and self._fresh() and model in self._models
+        return self.remembered(model) is not None
+
+    def remembered(self, model: str) -> tuple[Current, ModelPrice | None] | None:
+        """What `lookup` would answer, as far as it needs neither the database nor waiting for somebody who reads it."""
+        if not self._lock.acquire(blocking=False):
+            return None
+        try:
+            if self._current is None or not self._fresh() or model not in self._models:
+                return None
+            return self._current, self._models[model]
+        finally:
+            self._lock.release()
 
     def lookup(self, model: str) -> tuple[Current, ModelPrice | None]:
         """The version that counts now and the model's price in it."""

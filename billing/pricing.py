@@ -4,7 +4,7 @@ Prices are picodollars per unit, amounts nanodollars, shares basis points; all o
 """
 
 from billing.errors import PriceUnavailable
-from billing.price_table import table
+from billing.price_table import Current, table
 from billing.rating import (
     DEFAULT_OUTPUT_TOKENS,
     AgentPrice,
@@ -32,9 +32,13 @@ async def terms(
     *, model: str, agent_price: AgentPrice, platform_credential: bool, owner_is_payer: bool, unpriced_allowed: bool
 ) -> PriceTerms:
     """`terms_for` on the event loop: what the process does not remember is read in a thread."""
-    if not table.known(model):
-        await in_thread(table.lookup, model)
-    return terms_for(
+    found = table.remembered(model)
+    if found is None:
+        found = await in_thread(table.lookup, model)
+    current, price = found
+    return _terms(
+        current,
+        price,
         model=model,
         agent_price=agent_price,
         platform_credential=platform_credential,
@@ -53,6 +57,27 @@ def terms_for(
     allowed unpriced models on the platform's credential.
     """
     current, price = table.lookup(model)
+    return _terms(
+        current,
+        price,
+        model=model,
+        agent_price=agent_price,
+        platform_credential=platform_credential,
+        owner_is_payer=owner_is_payer,
+        unpriced_allowed=unpriced_allowed,
+    )
+
+
+def _terms(
+    current: Current,
+    price: ModelPrice | None,
+    *,
+    model: str,
+    agent_price: AgentPrice,
+    platform_credential: bool,
+    owner_is_payer: bool,
+    unpriced_allowed: bool,
+) -> PriceTerms:
     if price is None and not (
         agent_price.explicit and (not platform_credential or unpriced_allowed or model.startswith(f"{FREE_PROVIDER}/"))
     ):
