@@ -91,7 +91,6 @@ def runs_served() -> QuerySet[Run]:
 
 
 async def _at(place: _Place) -> Resolved:
-    notify.start_listener()
     if not (_SEGMENT.fullmatch(place[1]) and _SEGMENT.fullmatch(place[2])) or _absent.peek(place):
         raise AgentNotFound
     since = _absent.drops
@@ -103,6 +102,7 @@ async def _at(place: _Place) -> Resolved:
 
 
 async def _look_up(place: _Place) -> Resolved:
+    notify.start_listener()
     organization_id, organization_slug, slug = place
     statement, values = "SELECT * FROM agents_published_at(%s, %s)", [organization_slug, slug]
     if organization_id is None:
