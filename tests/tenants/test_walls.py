@@ -139,10 +139,11 @@ def test_the_setting_is_forgotten_on_a_savepoints_rollback(
     with transaction.atomic():
         with organization_context(acme.id):
             rows_seen()
-        with organization_context(globex.id):
-            with suppress(KeyError), transaction.atomic():
+        with suppress(KeyError), transaction.atomic():
+            with organization_context(globex.id):
                 rows_seen()
-                raise KeyError
+            raise KeyError
+        with organization_context(globex.id):
             seen = rows_seen()
 
     assert seen == {globex.id}
