@@ -1,0 +1,211 @@
+"""The openai skill against a real server that misbehaves to order."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+
+import pytest
+
+import outbound
+from skills.openai import OpenAISkill
+from skills.sdk import (
+    Chunk,
+    Credential,
+    ModelFailed,
+    ModelOverloaded,
+    ModelRateLimited,
+    ModelRejected,
+    ModelRequest,
+    ModelTimeout,
+    ModelUnauthorized,
+    ModelUnreachable,
+    NotAvailable,
+    Secret,
+)
+from skills.sdk.context import RunCaller, RunContext
+from skills.sdk.ports import Absent, Ports
+from tests.fakes.upstream import Upstream
+
+KEY = "sk-live-0123456789abcdef"
+
+
+class Secrets:
+    def __init__(self, credential: Credential | None) -> None:
+        self._credential = credential
+
+    async def credential(self, provider: str, *, reference: str | None = None) -> Credential:
+        if self._credential is None:
+            raise NotAvailable(f"No credential for {provider}.")
+        return self._credential
+
+
+def context(credential: Credential | None = None) -> RunContext:
+    ports = Ports(
+        meter=Absent("meter"),  # type: ignore[arg-type]  # a model skill counts nothing
+        secrets=Secrets(credential),
+        storage=Absent("storage"),  # type: ignore[arg-type]
+        http=Absent("http"),  # type: ignore[arg-type]
+    )
+    return RunContext(
+        run_id="r", request_id="q", agent_id="a", agent_name="n", organization_id="o",
+        caller=RunCaller(organization_id="o"), ports=ports,
+    )  # fmt: skip
+
+
+def request(order: str, **parameters: object) -> ModelRequest:
+    said = [{"role": "user", "content": "hello you"}]
+    return ModelRequest(model=f"openai/{order}", messages=said, parameters=parameters)
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+async def _opened(upstream: Upstream) -> AsyncIterator[None]:
+    outbound.configure(allow=[upstream.address])
+    yield
+    await outbound.close_all()
+    outbound.configure()
+
+
+@pytest.fixture
+def skill(upstream: Upstream) -> OpenAISkill:
+    options = OpenAISkill.Options(base_url=upstream.base_url, first_byte_timeout_s=1, idle_timeout_s=1)
+    return OpenAISkill(options)
+
+
+async def replied(skill: OpenAISkill, order: str, **parameters: object) -> list[Chunk]:
+    async with aclosing(skill.stream(context(), request(order, **parameters))) as chunks:
+        return [chunk async for chunk in chunks]
+
+
+@pytest.mark.parametrize(
+    "order",
+    ["count-5", "count-5:crlf", "count-5:comments", "count-5:dribble=1:crlf", "count-5:parts", "count-5:json",
+     "count-5:nodone", "count-5:usage=last", "count-5:usage=every", "count-5:hangup:times=2",
+     "count-5:status=500:times=1", "count-5:status=429:after=0:times=2"],
+)  # fmt: skip
+async def test_every_way_of_saying_the_same_reads_the_same(skill: OpenAISkill, order: str) -> None:
+    chunks = await replied(skill, order)
+
+    assert "".join(chunk.text for chunk in chunks) == "1 2 3 4 5 "
+    assert [chunk.finish_reason for chunk in chunks if chunk.finish_reason] == ["stop"]
+    assert chunks[-1].usage
+    assert (chunks[-1].usage.input_tokens, chunks[-1].usage.output_tokens) == (2, 5)
+
+
+@pytest.mark.parametrize("usage", ["none", "negative", "float", "string", "huge"])
+async def test_usage_that_cannot_be_true_is_left_out(skill: OpenAISkill, usage: str) -> None:
+    chunks = await replied(skill, f"count-3:usage={usage}")
+
+    assert all(chunk.usage is None for chunk in chunks)
+    assert chunks[-1].finish_reason == "stop"
+
+
+@pytest.mark.parametrize(
+    ("order", "error", "tries"),
+    [
+        ("fault-400", ModelRejected, 1), ("fault-404", ModelRejected, 1), ("fault-422", ModelRejected, 1),
+        ("fault-401", ModelUnauthorized, 1), ("fault-403", ModelUnauthorized, 1),
+        ("fault-429:after=0", ModelRateLimited, 3), ("fault-429:after=60", ModelRateLimited, 1),
+        ("fault-500", ModelUnreachable, 3), ("fault-503", ModelOverloaded, 3), ("fault-529", ModelOverloaded, 3),
+        ("fault-cut-early", ModelUnreachable, 3), ("fault-mute", ModelTimeout, 1), ("fault-cut", ModelUnreachable, 1),
+        ("fault-half", ModelUnreachable, 1), ("fault-stall", ModelTimeout, 1), ("fault-badjson", ModelUnreachable, 1),
+        ("fault-error", ModelFailed, 1), ("fault-longline", ModelUnreachable, 1),
+        ("fault-nofinish", ModelUnreachable, 1),
+    ],
+)  # fmt: skip
+async def test_a_fault_is_named_and_tried_again_only_before_the_first_piece(
+    skill: OpenAISkill, upstream: Upstream, order: str, error: type[ModelFailed], tries: int
+) -> None:
+    with pytest.raises(error) as raised:
+        await replied(skill, order)
+
+    assert "sk-upstream" not in str(raised.value)
+    assert "10.0.0.7" not in str(raised.value)
+    assert len(upstream.exchanges) == tries
+
+
+async def test_parallel_calls_come_whole(skill: OpenAISkill) -> None:
+    chunks = await replied(skill, "tools-a+b")
+
+    fragments = [fragment for chunk in chunks for fragment in chunk.tool_calls]
+    assert {fragment.index: fragment.name for fragment in fragments if fragment.name} == {0: "a", 1: "b"}
+    assert "".join(fragment.arguments for fragment in fragments if fragment.index == 1) == "{}"
+
+
+@pytest.mark.parametrize("k", range(1, 11))
+async def test_hanging_up_after_any_piece_reaches_the_upstream(skill: OpenAISkill, upstream: Upstream, k: int) -> None:
+    async with aclosing(skill.stream(context(), request("count-400:pace=5"))) as chunks:
+        for _ in range(k):
+            await anext(chunks)
+
+    assert await asyncio.to_thread(upstream.wait, lambda log: bool(log.exchanges[0].aborted_at))
+    assert upstream.exchanges[0].sale.tokens < 100
+
+
+async def test_the_platforms_key_goes_to_no_address_of_an_agent(skill: OpenAISkill, upstream: Upstream) -> None:
+    platform = Credential(id="1", provider="openai", secret=Secret(KEY), platform=True)
+
+    with pytest.raises(ModelUnauthorized):
+        await anext(skill.stream(context(platform), request("echo")))
+
+    assert upstream.connections == []
+
+
+async def test_a_key_bound_to_an_address_goes_nowhere_else(skill: OpenAISkill, upstream: Upstream) -> None:
+    bound = Credential(id="1", provider="openai", secret=Secret(KEY), base_url="https://elsewhere.example/v1")
+
+    with pytest.raises(ModelUnauthorized):
+        await anext(skill.stream(context(bound), request("echo")))
+
+    assert upstream.connections == []
+
+
+async def test_the_platforms_key_goes_to_its_own_address(upstream: Upstream) -> None:
+    platform = Credential(id="1", provider="openai", secret=Secret(KEY), base_url=upstream.base_url, platform=True)
+
+    async with aclosing(OpenAISkill().stream(context(platform), request("echo"))) as chunks:
+        assert [chunk async for chunk in chunks]
+
+    assert upstream.exchanges[0].headers["authorization"] == f"Bearer {KEY}"
+
+
+async def test_only_what_is_on_the_list_is_sent(skill: OpenAISkill, upstream: Upstream) -> None:
+    await replied(skill, "echo", temperature=0.5)
+    with pytest.raises(ModelRejected) as raised:
+        await replied(skill, "echo", api_base="http://attacker.example")
+
+    assert raised.value.parameter == "api_base"
+    assert upstream.exchanges[0].body == {
+        "model": "echo", "messages": [{"role": "user", "content": "hello you"}], "temperature": 0.5,
+        "stream": True, "stream_options": {"include_usage": True},
+    }  # fmt: skip
+    assert len(upstream.exchanges) == 1
+
+
+async def test_an_inside_address_is_refused(upstream: Upstream) -> None:
+    outbound.configure()
+    skill = OpenAISkill(OpenAISkill.Options(base_url=upstream.base_url))
+
+    with pytest.raises(ModelRejected):
+        await replied(skill, "echo")
+
+    assert upstream.connections == []
+
+
+@pytest.mark.parametrize("url", ["ftp://x.example", "http://", "http://u:p@x.example", "http://x.example/?a=1", "x"])
+def test_a_base_url_is_a_plain_address(url: str) -> None:
+    with pytest.raises(ValueError, match="base_url"):
+        OpenAISkill.Options(base_url=url)
+
+
+def test_litellm_stays_out() -> None:
+    code = "import sys, skills.openai; sys.exit('litellm' in sys.modules or 'openai' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
