@@ -45,7 +45,7 @@ async def observed(
         if message["type"] == "http.request":
             size += len(message.get("body", b""))
             if size > limit:
-                raise too_large(limit)
+                return {"type": "http.disconnect"}  # Django then lets go of what it has read
         return message
 
     async def marked(message: ASGISendEvent) -> None:
@@ -62,6 +62,8 @@ async def observed(
     async def handler(exchange: Exchange) -> None:
         exchange.refuse_size(limit)
         await application({**scope, "headers": headers}, bounded, marked)
+        if size > limit:
+            raise too_large(limit)
 
     await serve(exchange, handler, route=ROUTE)
 

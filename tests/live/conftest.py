@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.upstream import Upstream
+from tests.live.books import Books
 from tests.live.cast import CREDIT_NANOS, PROVIDER, Cast
 from tests.live.server import LiveServer
 
@@ -65,3 +66,9 @@ def cast(database: None, upstream: Upstream) -> Cast:
         globex_key=make.key(globex),
         upstream_url=upstream.base_url,
     )
+
+
+@pytest.fixture(scope="session")
+def books(database_urls: dict[str, str]) -> Books:
+    """The books, for whoever wants to look into them."""
+    return Books(database_urls["owner"].replace("robutler_owner", "postgres"))

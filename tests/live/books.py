@@ -1,0 +1,40 @@
+"""The books as they stand in the database, read and aged from outside."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+
+
+class Books:
+    """Looks into the database of this worker, as its superuser, past all walls."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def is_closed(self, run_id: str) -> bool:
+        """Whether the money of a run is no longer reserved."""
+        return self._value("SELECT state FROM billing_hold WHERE id = %s", run_id) != "open"
+
+    def charged(self, run_id: str) -> int:
+        """What a run has cost its caller."""
+        return int(self._value("SELECT charged FROM billing_settlement WHERE hold_id = %s", run_id))
+
+    def balance(self) -> bool:
+        """Whether all that was ever moved adds up to nothing."""
+        from billing import selectors
+
+        return selectors.trial_balance().difference == 0
+
+    def let_time_pass(self, run_ids: Sequence[str]) -> None:
+        """A minute without a heartbeat, without waiting for it."""
+        with psycopg.connect(self._url) as connection:
+            connection.execute("SET session_replication_role = replica")
+            aged = "UPDATE billing_hold SET expires_at = now() - interval '1 s' WHERE id = ANY(%s::uuid[])"
+            connection.execute(aged, [list(run_ids)])
+
+    def _value(self, statement: str, *parameters: object) -> Any:
+        with psycopg.connect(self._url) as connection:
+            row = connection.execute(statement.encode(), parameters or None).fetchone()
+        assert row is not None, "There is no such row."
+        return row[0]
