@@ -43,10 +43,10 @@ class Secrets:
 
 def context(credential: Credential | None = None) -> RunContext:
     ports = Ports(
-        meter=Absent("meter"),  # type: ignore[arg-type]  # a model skill counts nothing
+        meter=Absent("meter"),
         secrets=Secrets(credential),
-        storage=Absent("storage"),  # type: ignore[arg-type]
-        http=Absent("http"),  # type: ignore[arg-type]
+        storage=Absent("storage"),
+        http=Absent("http"),
     )
     return RunContext(
         run_id="r", request_id="q", agent_id="a", agent_name="n", organization_id="o",
