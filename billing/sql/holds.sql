@@ -1,9 +1,12 @@
 -- Reserving money: many holds, extensions, checkpoints and releases in one call each.
 -- A refusal is an answer, not an exception: one caller's empty wallet must not abort the batch of the others.
+-- Every row is found by its key. A plan made while the tables were small would read them whole for as long as the session
+-- lives, so plans that read whole tables are switched off.
 
 -- Everybody takes holds first, then wallets, each in the order of their keys, so nobody waits in a circle.
 CREATE OR REPLACE FUNCTION billing_lock(hold_ids uuid[], organization_ids uuid[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     wallets bigint[];
 BEGIN
@@ -25,7 +28,8 @@ CREATE OR REPLACE FUNCTION billing_hold_many(
     parent_ids uuid[], agent_ids uuid[], beneficiary_ids uuid[], price_version_ids bigint[],
     platform_credentials boolean[], idempotency_keys text[], ttls integer[]
 ) RETURNS TABLE (item integer, outcome text, repeated boolean, required bigint, available bigint, held bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     asked record;
     wallet bigint;
@@ -113,7 +117,8 @@ $$;
 -- Grow open holds to new totals, in the order asked for; the part a wallet cannot pay is refused.
 CREATE OR REPLACE FUNCTION billing_extend_many(ids uuid[], amounts bigint[])
 RETURNS TABLE (item integer, outcome text, required bigint, available bigint, held bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     asked record;
     wallet bigint;
@@ -173,7 +178,8 @@ $$;
 CREATE OR REPLACE FUNCTION billing_checkpoint_many(
     ids uuid[], costs bigint[], markups bigint[], fees bigint[], ttls integer[]
 ) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
     PERFORM FROM billing_hold h WHERE h.id = ANY (ids) ORDER BY h.id FOR NO KEY UPDATE;
 
@@ -194,7 +200,8 @@ $$;
 -- Give back what was reserved: nobody owes anything.
 CREATE OR REPLACE FUNCTION billing_release_many(ids uuid[], statuses text[])
 RETURNS TABLE (item integer, outcome text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
     PERFORM billing_lock(ids, '{}');
 

@@ -12,7 +12,8 @@ CREATE OR REPLACE FUNCTION billing_settle_many(
     ids uuid[], costs bigint[], markups bigint[], fees bigint[], platform_credentials boolean[],
     sources text[], statuses text[], finish_reasons text[]
 ) RETURNS TABLE (item integer, outcome text, charged bigint, loss bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     settled uuid[];
 BEGIN
@@ -106,7 +107,8 @@ $$;
 
 -- The transfers of new settlements: at most four lines each.
 CREATE OR REPLACE FUNCTION billing_post_settlements(settled uuid[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     to_revenue bigint := billing_platform_account('platform_revenue');
     to_cost bigint := billing_platform_account('provider_cost');
@@ -150,7 +152,8 @@ $$;
 -- Work that was let through for nothing and yet cost the platform something: the provider is owed, nobody pays.
 CREATE OR REPLACE FUNCTION billing_book_unheld(ids uuid[], costs bigint[], platform_credentials boolean[])
 RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
     PERFORM FROM billing_charge c
     WHERE c.id = ANY (ids) AND NOT EXISTS (SELECT FROM billing_hold h WHERE h.charge_id = c.id)
@@ -184,7 +187,8 @@ $$;
 -- Close what nobody came back for: settle what was checkpointed, release the rest. One sweeper at a time; answers how
 -- many holds it closed.
 CREATE OR REPLACE FUNCTION billing_sweep(most integer) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     due uuid[];
 BEGIN

@@ -8,6 +8,8 @@ from django.db import connections
 
 DEFINED = re.compile(r"CREATE OR REPLACE FUNCTION (?P<name>\w+).*?AS \$\$(?P<body>.*?)\$\$;", re.DOTALL)
 
+_ACTING = "prosecdef, pg_get_userbyid(proowner), proconfig"
+
 
 def _catalog(columns: str) -> list[tuple[Any, ...]]:
     with connections["owner"].cursor() as cursor:
@@ -26,9 +28,9 @@ def test_the_functions_in_the_database_are_those_in_the_files(database: None) ->
 
 
 def test_functions_that_act_for_others_act_as_the_ledger_on_a_fixed_path(database: None) -> None:
-    acting = [row[1:] for row in _catalog("prosecdef, pg_get_userbyid(proowner), proconfig") if row[0]]
+    acting = [(owner, options[0]) for acts, owner, options in _catalog(_ACTING) if acts]
 
-    assert set(map(str, acting)) == {"('robutler_ledger', ['search_path=pg_catalog, public, pg_temp'])"}
+    assert set(acting) == {("robutler_ledger", "search_path=pg_catalog, public, pg_temp")}
 
 
 def test_nothing_is_executable_by_everybody(database: None) -> None:
