@@ -1,12 +1,8 @@
-"""Names in addresses that belong to the platform and can be no agent's."""
+"""Names of agents in addresses; those that belong to the platform are the same for organizations."""
 
-RESERVED = frozenset(
-    {
-        "v1", "v2", "api", "admin", "agents", "chat", "models", "health", "ready", "live", "metrics", "stats", "static",
-        "media", "ws", "accounts", "docs", "openapi.json", "favicon.ico", ".well-known", "billing", "settings",
-        "discover", "console", "info", "completions", "uamp",
-    }
-)  # fmt: skip
+from tenants.slugs import RESERVED
+
+__all__ = ["RESERVED", "check_slug"]
 
 
 def check_slug(slug: str) -> dict[str, str]:

@@ -5,10 +5,12 @@ from tenants.context import atomic, platform_context
 from tenants.models import Organization, User
 from tenants.roles import Role
 from tenants.services.members import add_member
+from tenants.slugs import refuse_reserved
 
 
 def create_organization(*, name: str, slug: str, owner: User | None = None) -> Organization:
     """A new organization; `owner` gets its first seat. Its accounts are opened by whoever asked."""
+    refuse_reserved(slug)
     with platform_context(reason="create an organization"), atomic():
         organization = Organization(name=name, slug=slug)
         organization.full_clean()
