@@ -4,12 +4,14 @@ import time
 
 import msgspec
 from django.conf import settings
+from django.db import OperationalError
 
 from agents import loader
 from agents.adapters.http import SafeHttp
 from agents.adapters.meter import RunMeter
 from agents.adapters.secrets import OwnersSecrets
 from agents.adapters.storage import RowStorage
+from agents.errors import AgentsUnavailable
 from agents.runtime.agent import BaseAgent
 from agents.selectors import Resolved, published
 from agents.services.channel import Channel
@@ -46,7 +48,10 @@ async def start_run(*, caller: Caller, address: str, request: RunRequest) -> Run
         raise AccessDenied("A test key reaches only agents on scripted models; use a live key.")
     agent = await loader.load(version)
     secrets = OwnersSecrets(version.organization_id)
-    terms = await _terms(caller, version, agent, secrets)
+    try:
+        terms = await _terms(caller, version, agent, secrets)
+    except OperationalError as error:
+        raise AgentsUnavailable from error
     with organization_context(caller.organization_id):
         run = _assemble(caller, version, agent, request, secrets, terms)
         await run.begin()

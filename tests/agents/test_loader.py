@@ -12,6 +12,7 @@ from agents.errors import AgentMisconfigured, AgentsUnavailable, InvalidDraft
 from agents.services import drafts, publishing
 from agents.services.drafts import SkillChoice
 from agents.services.runs import start_run
+from billing import pricing
 from skills import registry
 from skills.sdk import Skill, StartedAgent
 from tenants.context import organization_context
@@ -130,6 +131,19 @@ async def test_without_a_database_agents_are_unavailable_and_not_absent(
         await selectors.published(caller_of(acme), "another")
     with pytest.raises(AgentsUnavailable):
         await loader.load(version)
+
+
+async def test_without_a_database_nothing_is_priced_and_nothing_begins(
+    acme: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = await hosted(acme)
+
+    async def away(**asked: Any) -> Any:
+        raise OperationalError("away")
+
+    monkeypatch.setattr(pricing, "terms", away)
+    with pytest.raises(AgentsUnavailable):
+        await start_run(caller=caller_of(acme), address=agent.slug, request=ask())
 
 
 async def test_credentials_that_change_let_agents_go(acme: Organization, globex: Organization) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connections
 
 from agents.errors import InvalidDraft, NotPublished
@@ -11,6 +12,7 @@ from agents.services import publishing
 from agents.services.drafts import SkillChoice
 from tenants.context import organization_context
 from tenants.models import AuditEvent, Organization
+from tenants.services import create_organization
 from tests import make
 
 
@@ -121,6 +123,11 @@ def test_addresses_of_the_platform_can_be_no_agents(acme: Organization, slug: st
         make.agent(acme, slug=slug)
 
     assert set(refused.value.fields) == {"slug"}
+
+
+def test_nor_can_they_be_an_organizations(database: None) -> None:
+    with pytest.raises(ValidationError):
+        create_organization(name="Console", slug="console")
 
 
 @pytest.mark.parametrize("slug", ["Upper", "two words", "-edge", "edge-", "a/b", "", "é", "a" * 64, "new\n"])
