@@ -64,7 +64,7 @@ ALTER TABLE billing_hold SET (fillfactor = 60, autovacuum_vacuum_scale_factor = 
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0001_accounts_holds_and_prices")]
+    dependencies = [("billing", "0003_transfers")]
 
     operations = [
         *(

@@ -47,6 +47,6 @@ def draft(cursor, kind, name):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0004_platform_accounts")]
+    dependencies = [("billing", "0006_platform_accounts")]
 
     operations = [migrations.RunPython(load, migrations.RunPython.noop)]

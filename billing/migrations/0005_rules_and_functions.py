@@ -36,7 +36,7 @@ def read(name):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0002_walls")]
+    dependencies = [("billing", "0004_walls")]
 
     operations = [
         read("rules.sql"),

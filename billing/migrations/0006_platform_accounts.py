@@ -13,6 +13,6 @@ INSERT INTO billing_account (code, kind, normal) VALUES
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0003_rules_and_functions")]
+    dependencies = [("billing", "0005_rules_and_functions")]
 
     operations = [migrations.RunSQL(ACCOUNTS, migrations.RunSQL.noop)]
