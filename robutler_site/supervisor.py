@@ -17,6 +17,7 @@ from rich.console import Console
 from robutler_site import demo, first_call, provider, startup
 from robutler_site.celery import QUEUES
 from robutler_site.children import STOP_SECONDS, Child, Family, Guardian
+from robutler_site.database import EmbeddedServer
 
 READY_SECONDS = 90
 FATAL_CRASHES = 3
@@ -67,23 +68,37 @@ def up(*, port: int, console: Console) -> None:
                 console.print(f"Port {port} is taken; using {chosen}.")
             url = f"http://{startup.HOST}:{chosen}"
             startup.tell_others(lock, url=url)
-            with listener, _database(guard, console), _family(guard, interruptions, console) as family:
-                _start(family, url=url, listener_fd=listener.fileno(), console=console, started_at=started_at)
+            with (
+                listener,
+                _database(guard, console) as server,
+                _family(guard, interruptions, console) as family,
+            ):
+                _start(family, server, url=url, listener_fd=listener.fileno(), console=console, started_at=started_at)
                 _look_after(family, console)
     except KeyboardInterrupt:
         with suppress(OSError):
             console.print("Stopped.")
 
 
-def _start(family: Family, *, url: str, listener_fd: int, console: Console, started_at: float) -> None:
+def _start(
+    family: Family,
+    server: EmbeddedServer | None,
+    *,
+    url: str,
+    listener_fd: int,
+    console: Console,
+    started_at: float,
+) -> None:
     startup.prepare_static_files()
+    chosen = provider.from_environment()
+    web, *others = _children(listener_fd, demo.environment(chosen))
+    # The web process loads for longer than all of the following takes; nobody asks it anything before.
+    family.add(web)
+    if server is not None:
+        startup.start_database(server)
     applied = startup.migrate()
     if applied:
         console.print(f"Database: {applied} migrations applied.")
-    chosen = provider.from_environment()
-    web, *others = _children(listener_fd, demo.environment(chosen))
-    family.add(web)
-    # The web process takes longer to load than the demonstration to be looked up.
     cast = demo.prepare(url, chosen)
     startup.close_connections()
     _wait_until_ready(family, url, console)
@@ -177,19 +192,19 @@ def _family(guard: Guardian, interruptions: Interruptions, console: Console) -> 
 
 
 @contextmanager
-def _database(guard: Guardian, console: Console) -> Generator[None]:
+def _database(guard: Guardian, console: Console) -> Generator[EmbeddedServer | None]:
+    """Answer for the embedded server, if it is ours to start: stop it at the end."""
     server = startup.own_server()
     if server is None:
-        yield
+        yield None
         return
+    if server.data_dir != settings.EMBEDDED_DATA_DIR.absolute():
+        console.print(f"The database is in {server.data_dir}: its own user cannot reach {settings.EMBEDDED_DATA_DIR}.")
     was_running = server.is_running()
     if not was_running:
         guard.tell(f"postgres {server.data_dir}")
     try:
-        if server.data_dir != settings.EMBEDDED_DATA_DIR.absolute():
-            console.print(f"The database is in {server.data_dir}: its own user cannot reach the checkout.")
-        startup.start_database(server)
-        yield
+        yield server
     finally:
         startup.close_connections()
         if not was_running:
