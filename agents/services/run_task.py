@@ -57,7 +57,7 @@ class RunTask:
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     _begun: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     _finished: Finished | None = None
-    _is_stopped: bool = False
+    _stopped_because: str = ""
     _timer: asyncio.TimerHandle | None = None
 
     async def begin(self) -> None:
@@ -82,9 +82,9 @@ class RunTask:
         else:
             self.task.cancel()
 
-    def stop(self) -> None:
+    def stop(self, why: str) -> None:
         """The platform stops the run, and its reader is told."""
-        self._is_stopped = True
+        self._stopped_because = why
         if self.task is not None:
             self.loop.call_soon_threadsafe(self.task.cancel)
 
@@ -171,7 +171,7 @@ class RunTask:
         """Settle, whatever the end was, and hand the outcome to the reader. Nothing is raised beyond this."""
         ending = self._ending(error)
         if isinstance(error, asyncio.CancelledError):
-            error = RunStopped("The server is shutting down and stopped the run.") if self._is_stopped else None
+            error = RunStopped(self._stopped_because) if self._stopped_because else None
         await unbroken(self._close(ending, error))
         return error is None or isinstance(error, Exception)
 
@@ -182,7 +182,7 @@ class RunTask:
                 stopped_by = (self._finished.stopped_by or "") if self._finished else ""
                 return Ending(status="finished", finish_reason=reason, stopped_by=stopped_by)
             case asyncio.CancelledError():
-                return Ending(status="cancelled" if self._is_stopped else "disconnected")
+                return Ending(status="cancelled" if self._stopped_because else "disconnected")
             case _:
                 return Ending(status="failed", error=type(error).__name__)
 

@@ -11,6 +11,7 @@ from agents.adapters.run_writer import run_writer
 from agents.errors import Draining, TooManyRuns
 from billing import ledger
 from billing.errors import BillingError
+from tenants import notify
 from tenants.threads import in_thread
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class Running:
         self._runs: set[RunTask] = set()
         self._checkpointers: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
         self._is_draining = False
+        notify.subscribe("revoked", self.stop_for_key)
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -60,7 +62,13 @@ class Running:
     def stop_all(self) -> None:
         """Stop every run at once; each is settled and tells its reader."""
         for run in tuple(self._runs):
-            run.stop()
+            run.stop("The server is shutting down and stopped the run.")
+
+    def stop_for_key(self, key_id: str | None) -> None:
+        """Stop the runs of a key that was revoked. News that was missed is let go: the key opens nothing new."""
+        for run in tuple(self._runs):
+            if key_id is not None and run.ctx.caller.key_id == key_id:
+                run.stop("The API key was revoked while the run was in progress.")
 
     async def drain(self, *, timeout_s: float) -> None:
         """Begin no further run, let those in progress finish for so long, stop the rest, write everything down."""

@@ -72,6 +72,7 @@ def revoke_key(key: ApiKey) -> None:
         if revoked:
             audit.record(action="key.revoked", object=key, organization_id=key.organization_id)
             notify.publish("key", key.public_id)
+            notify.publish("revoked", str(key.pk))
     key.refresh_from_db(fields=["revoked_at"])
 
 

@@ -11,7 +11,11 @@ from agents.runtime.events import Delta
 from agents.services.channel import Channel
 from agents.services.running import running
 from agents.services.runs import active_runs, start_run, stop_all
-from tenants.models import Organization
+from tenants import notify
+from tenants.context import organization_context
+from tenants.models import ApiKey, Organization
+from tenants.services import issue_key, revoke_key
+from tenants.threads import in_thread
 from tests.agents.cast import CREDIT, ask, balance, caller_of, converse, funded, hosted, row_of, script, settled
 
 CHUNKS = 6
@@ -127,6 +131,34 @@ async def test_stopping_tells_readers_and_settles(acme: Organization) -> None:
     assert row.status == "cancelled"
     assert 100_000 <= row.charged_nanos <= 400_000
     assert (await balance(acme)).held == 0
+
+
+async def test_revoking_a_key_cuts_its_streams_and_no_others(acme: Organization) -> None:
+    agent = await hosted(acme, script({"chunks": ["word "] * 10_000}, chunk_ms=20))
+    notify.start_listener()
+    assert notify.listening(timeout_s=5)
+    key = await in_thread(_key_of, acme)
+    cut = await start_run(caller=caller_of(acme, key_id=key.pk), address=agent.slug, request=ask())
+    spared = await start_run(caller=caller_of(acme), address=agent.slug, request=ask())
+    await anext(cut)
+
+    await in_thread(_revoke, key)
+
+    with pytest.raises(RunStopped, match="revoked"):
+        [event async for event in cut]
+    await anext(spared)
+    await spared.aclose()
+    await settled()
+
+
+def _key_of(organization: Organization) -> ApiKey:
+    with organization_context(organization.id):
+        return issue_key(organization_id=organization.id, name="short-lived")[0]
+
+
+def _revoke(key: ApiKey) -> None:
+    with organization_context(key.organization_id):
+        revoke_key(key)
 
 
 async def test_a_draining_process_finishes_what_it_has_and_begins_nothing(acme: Organization) -> None:
