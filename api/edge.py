@@ -1,6 +1,7 @@
 """What every plain ASGI route gets from the edge: an id, a bounded body, honest errors, a count and one log line."""
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,6 +20,7 @@ from tenants.caller import Caller
 
 BODY_SECONDS = 30.0
 CLIENT_GONE = 499
+QUIET = frozenset({"live", "ready"})
 
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 1_000_000
@@ -184,7 +186,10 @@ async def serve(
         metrics.in_progress.dec()
         method, seconds = exchange.scope["method"], exchange.elapsed_s
         metrics.answered(method=method, route=route, status=exchange.status, seconds=seconds)
-        _log.info(
+        # Probes come every few seconds; only what is wrong with them is worth a line.
+        level = logging.DEBUG if route in QUIET and exchange.status < 400 else logging.INFO
+        _log.log(
+            level,
             "request",
             request_id=exchange.request_id,
             method=method,

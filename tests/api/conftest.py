@@ -71,7 +71,8 @@ def greeter(acme: Any) -> str:
 
 
 def _key_with_money(organization: Any) -> str:
+    from tenants.permissions import KEY_PERMISSIONS
     from tests import make  # needs Django, which is not set up when this file is read
 
     make.wallet(organization, CREDIT_NANOS)
-    return make.key(organization)
+    return make.key(organization, permissions=sorted(KEY_PERMISSIONS))

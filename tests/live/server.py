@@ -30,7 +30,6 @@ class LiveServer:
         self._environment = {**environment, **settings}
         self.port = _free_port()
         self.process: subprocess.Popen[bytes] | None = None
-        self.ready_after_s = 0.0
 
     @property
     def url(self) -> str:
@@ -38,20 +37,18 @@ class LiveServer:
 
     @property
     def said(self) -> str:
-        """What it has written to its log."""
-        return self.log.read_text(errors="replace")
+        """The end of what it has written to its log."""
+        return self.log.read_text(errors="replace")[-4_000:]
 
     def __enter__(self) -> Self:
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 self._command(), env=self._environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
-        started_at = time.monotonic()
-        while not self.is_ready():
-            assert self.process.poll() is None, self.said
-            assert time.monotonic() < started_at + START_SECONDS, self.said
-            time.sleep(_PAUSE_S)
-        self.ready_after_s = time.monotonic() - started_at
+        with contextlib.ExitStack() as unless_ready:
+            unless_ready.callback(self.kill)
+            self._wait()
+            unless_ready.pop_all()
         return self
 
     def __exit__(
@@ -82,6 +79,14 @@ class LiveServer:
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGKILL)
         self.process.wait(STOP_SECONDS)
+
+    def _wait(self) -> None:
+        assert self.process is not None
+        deadline = time.monotonic() + START_SECONDS
+        while not self.is_ready():
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < deadline, self.said
+            time.sleep(_PAUSE_S)
 
     def _command(self) -> list[str]:
         if self._kind == "daphne":

@@ -242,8 +242,13 @@ def test_an_upstream_that_fails_at_once_is_an_honest_error(
     assert "127.0.0.1" not in str(caught.value)
 
 
-@pytest.mark.parametrize("skill", ["openai", "litellm"])
-@pytest.mark.parametrize("order", ["fault-cut", "fault-half", "fault-stall", "fault-badjson", "fault-error"])
+@pytest.mark.parametrize(
+    ("skill", "order"),
+    [
+        *(("openai", f"fault-{kind}") for kind in ("cut", "half", "stall", "badjson", "error")),
+        *(("litellm", f"fault-{kind}") for kind in ("cut", "half", "stall", "error")),
+    ],
+)
 def test_an_upstream_that_fails_in_the_middle_is_an_error_in_the_stream(
     live: LiveServer, cast: Cast, skill: str, order: str
 ) -> None:

@@ -18,7 +18,9 @@ def test_a_process_that_served_the_openai_skill_never_loaded_litellm(start: Star
     with start(PYTHONPROFILEIMPORTTIME="1") as live, cast.client(live.url) as client:
         answer = client.chat.completions.create(model=address, messages=[{"role": "user", "content": "Hello."}])
         imported = {
-            line.rpartition("|")[2].strip() for line in live.said.splitlines() if line.startswith("import time:")
+            line.rpartition("|")[2].strip()
+            for line in live.log.read_text().splitlines()
+            if line.startswith("import time:")
         }
 
     assert answer.choices[0].message.content == "Hello."
