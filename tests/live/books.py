@@ -14,7 +14,7 @@ class Books:
 
     def is_closed(self, run_id: str) -> bool:
         """Whether the money of a run is no longer reserved."""
-        return self._value("SELECT state FROM billing_hold WHERE id = %s", run_id) != "open"
+        return bool(self._value("SELECT state FROM billing_hold WHERE id = %s", run_id) != "open")
 
     def charged(self, run_id: str) -> int:
         """What a run has cost its caller."""
@@ -24,7 +24,7 @@ class Books:
         """Whether all that was ever moved adds up to nothing."""
         from billing import selectors
 
-        return selectors.trial_balance().difference == 0
+        return bool(selectors.trial_balance().difference == 0)
 
     def let_time_pass(self, run_ids: Sequence[str]) -> None:
         """A minute without a heartbeat, without waiting for it."""
