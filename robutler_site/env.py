@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parent.parent
 KEY_BYTES = 32
+Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
 class WrongSetting(Exception):
@@ -84,10 +85,13 @@ class Environment(BaseSettings):
     outbound_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Inner addresses agents may reach (host:port, separated by commas), such as 127.0.0.1:11434."
     )
+    outbound_ports: Annotated[tuple[Port, ...], NoDecode] = Field(
+        (80, 443), min_length=1, description="Ports agents may connect to on public addresses, separated by commas."
+    )
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: JSON in production.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe line written.")
 
-    @field_validator("allowed_hosts", "trusted_origins", "outbound_allow", mode="before")
+    @field_validator("allowed_hosts", "trusted_origins", "outbound_allow", "outbound_ports", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):

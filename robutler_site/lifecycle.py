@@ -24,7 +24,7 @@ def is_started() -> bool:
 async def start() -> None:
     """Open the way out, hear of changes, and be ready to leave in good order."""
     _State.is_started = True
-    outbound.configure(allow=frozenset(settings.ROBUTLER.outbound_allow))
+    outbound.configure(allow=settings.ROBUTLER.outbound_allow, ports=settings.ROBUTLER.outbound_ports)
     notify.start_listener()
     drain.on_signals(_finish_runs)
     gc.collect()

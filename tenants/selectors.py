@@ -73,11 +73,12 @@ def organization_by_slug(slug: str) -> OrganizationCard | None:
 
 
 def provider_credential(
-    *, organization_id: UUID | None, provider: str, reference: str | None = None
+    *, organization_id: UUID | None, provider: str, reference: str | None = None, base_url: str | None = None
 ) -> OpenCredential | None:
     """The credential for a provider by its label or id, else the oldest; None when there is none.
 
-    It is looked for in one place only: the organization's own, or with None the platform's.
+    It is looked for in one place only: the organization's own, or with None the platform's; with `base_url` only among
+    those stored with that very address.
     """
     scope = (
         context.organization_context(organization_id)
@@ -88,6 +89,8 @@ def provider_credential(
         rows = ProviderCredential.objects.filter(belonging_to(organization_id), provider=provider)
         if reference:
             rows = rows.filter(id=reference) if _is_uuid(reference) else rows.filter(label=reference)
+        if base_url is not None:
+            rows = rows.filter(base_url=base_url)
         row = rows.select_related("data_key").order_by("created_at", "id").first()
         if row is None:
             return None

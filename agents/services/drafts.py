@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+import outbound
 from agents.errors import InvalidDraft
 from agents.models import Agent
 from agents.sampling import Limits, Sampling
@@ -26,7 +27,9 @@ def check_options(choice: SkillChoice) -> dict[str, str]:
     """What is wrong with a skill and its options, by field name; nothing when it is right."""
     if choice.skill not in registry.names():
         return {f"skills.{choice.skill}": "There is no such skill."}
-    return _problems(registry.skill_class(choice.skill).Options, choice.options, prefix=f"skills.{choice.skill}.")
+    prefix = f"skills.{choice.skill}."
+    found = _problems(registry.skill_class(choice.skill).Options, choice.options, prefix=prefix)
+    return found or _address_problems(choice.options, prefix=prefix)
 
 
 def check_settings(agent: Agent) -> dict[str, str]:
@@ -62,6 +65,18 @@ def _model_problems(model: str, choices: Sequence[SkillChoice]) -> dict[str, str
     skill = registry.model_skill_for(model)
     if skill not in registry.names() or not issubclass(registry.skill_class(skill), ModelSkill):
         return {"model": f"No skill serves models of {provider}."}
+    return {}
+
+
+def _address_problems(options: Mapping[str, Any], *, prefix: str) -> dict[str, str]:
+    """An address that will never be reached is refused when it is saved, not when somebody calls."""
+    base_url = options.get("base_url")
+    if not base_url:
+        return {}
+    try:
+        outbound.check_url(str(base_url))
+    except outbound.ForbiddenAddress as error:
+        return {f"{prefix}base_url": str(error)}
     return {}
 
 

@@ -78,8 +78,11 @@ async def _terms(caller: Caller, version: Resolved, agent: BaseAgent, secrets: O
     platform_credential, unpriced_allowed = True, False
     provider = version.model.partition("/")[0]
     if provider != FREE_PROVIDER:
+        chosen = agent.model_skill.options
+        reference, base_url = getattr(chosen, "credential", None), getattr(chosen, "base_url", None)
         try:
-            opened = await secrets.open(provider, reference=getattr(agent.model_skill.options, "credential", None))
+            # The very look-up of the skill: what is priced here is what it will send.
+            opened = await secrets.open(provider, reference=reference, base_url=base_url)
         except NotAvailable:
             # A server of the owner's own may need none; if this one does, its skill will say so.
             platform_credential = False

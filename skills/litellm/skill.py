@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated
 
 from pydantic import Field
 
@@ -24,9 +23,6 @@ from skills.sdk import (
 )
 from skills.sdk.retries import pause_before_retry
 
-FALLBACKS_MAX = 5
-ModelName = Annotated[str, Field(pattern=r"^[a-z0-9_]{1,40}/[^\s/][^\s]{0,199}$")]
-
 
 class LiteLLMSkill(ModelSkill):
     """Lets an agent think with a model of any provider, by the prefix of the model's name."""
@@ -34,14 +30,12 @@ class LiteLLMSkill(ModelSkill):
     name = "litellm"
 
     class Options(Skill.Options):
-        """Whose key, what to do when a provider fails, and how patiently."""
+        """Whose key, and how patiently."""
 
-        fallbacks: tuple[ModelName, ...] = Field(default=(), max_length=FALLBACKS_MAX)
-        """Models to turn to, in order, while nothing of the reply has come; charged as the agent's own model."""
         credential: CredentialReference | None = None
-        """Which of the organization's keys to use for the agent's model; others use their provider's."""
+        """Which of the organization's keys to use; without one, its own for the provider, else the platform's."""
         retries: int = Field(default=2, ge=0, le=5)
-        """How often to try each model again before the first piece of the reply has come."""
+        """How often to try again before the first piece of the reply has come."""
         connect_timeout_s: float = Field(default=3.0, ge=0.1, le=10)
         """Seconds to reach the provider."""
         first_byte_timeout_s: float = Field(default=60.0, ge=0.1, le=300)
@@ -52,25 +46,8 @@ class LiteLLMSkill(ModelSkill):
     options: Options
 
     async def stream(self, ctx: RunContext, request: ModelRequest) -> AsyncGenerator[Chunk]:
-        """Yield the reply as it comes; while nothing has come, try again, then the fallbacks."""
-        models = (request.model, *self.options.fallbacks)
-        for position, model in enumerate(models):
-            begun = False
-            try:
-                async with aclosing(self._of_one_model(ctx, request, model, first=position == 0)) as chunks:
-                    async for chunk in chunks:
-                        begun = True
-                        yield chunk
-            except ModelFailed as failure:
-                if begun or position == len(models) - 1 or isinstance(failure, ModelRejected):
-                    raise
-            else:
-                return
-
-    async def _of_one_model(
-        self, ctx: RunContext, request: ModelRequest, name: str, *, first: bool
-    ) -> AsyncGenerator[Chunk]:
-        call = await self._call(ctx, request, name, first=first)
+        """Yield the reply as it comes, trying again only while nothing has come."""
+        call = await self._call(ctx, request)
         tried = 0
         begun = False
         while True:
@@ -88,11 +65,11 @@ class LiteLLMSkill(ModelSkill):
             tried += 1
             await asyncio.sleep(pause)
 
-    async def _call(self, ctx: RunContext, request: ModelRequest, name: str, *, first: bool) -> Call:
-        provider, _, model = name.partition("/")
+    async def _call(self, ctx: RunContext, request: ModelRequest) -> Call:
+        provider, _, model = request.model.partition("/")
         if not model:
             raise ModelRejected("A model is named as provider/model.", parameter="model")
-        credential = await self._credential(ctx, provider, self.options.credential if first else None)
+        credential = await self._stored(ctx, provider)
         check_credential(credential, provider=provider)
         return Call(
             request=request,
@@ -104,9 +81,9 @@ class LiteLLMSkill(ModelSkill):
             idle_s=self.options.idle_timeout_s,
         )
 
-    async def _credential(self, ctx: RunContext, provider: str, reference: str | None) -> Credential:
+    async def _stored(self, ctx: RunContext, provider: str) -> Credential:
         try:
-            return await ctx.ports.secrets.credential(provider, reference=reference)
+            return await self.credential(ctx, provider, reference=self.options.credential)
         except NotAvailable:
             raise ModelUnauthorized(
                 f"There is no credential for {provider}. The agent's owner has to store one, or choose another model."

@@ -39,7 +39,7 @@ class OpenAISkill(ModelSkill):
         """Which server, with whose key, and how patiently."""
 
         base_url: str | None = Field(default=None, max_length=URL_CHARACTERS_MAX)
-        """The server's address up to and including /v1, when it is not OpenAI's. It never gets the platform's key."""
+        """The server's address, up to /v1, unless it is OpenAI's. It gets only keys stored with this very address."""
         credential: CredentialReference | None = None
         """Which of the organization's keys to use; without one, its own for this provider, else the platform's."""
         retries: int = Field(default=2, ge=0, le=5)
@@ -82,9 +82,9 @@ class OpenAISkill(ModelSkill):
 
     async def _call(self, ctx: RunContext, request: ModelRequest) -> Call:
         options = self.options
-        credential = await self._credential(ctx)
-        base_url = self._base_url(credential)
-        at_openai = base_url == OPENAI
+        credential = await self._stored(ctx)
+        base_url = options.base_url or (credential.base_url if credential else None) or OPENAI
+        at_openai = URL(base_url).host == URL(OPENAI).host
         field = options.output_limit_field
         if field == "auto":
             field = "max_completion_tokens" if at_openai else "max_tokens"
@@ -101,34 +101,27 @@ class OpenAISkill(ModelSkill):
             idle_s=options.idle_timeout_s,
         )
 
-    async def _credential(self, ctx: RunContext) -> Credential | None:
-        """The key to send. A server of one's own may do without; a key that was asked for may not be missing."""
-        try:
-            return await ctx.ports.secrets.credential("openai", reference=self.options.credential)
-        except NotAvailable:
-            if self.options.base_url is None or self.options.credential is not None:
-                raise ModelUnauthorized(
-                    "There is no credential for openai. The agent's owner has to store one, or choose another."
-                ) from None
-            return None
+    async def _stored(self, ctx: RunContext) -> Credential | None:
+        """The key to send, stored with the agent's base_url or with none.
 
-    def _base_url(self, credential: Credential | None) -> str:
-        """Where to send it. A key that belongs to an address goes there and nowhere else, whoever asks."""
-        own = self.options.base_url
-        if credential is None:
-            return own or OPENAI
-        bound = _plain(credential.base_url) if credential.base_url else None
-        if own is None:
-            return bound or OPENAI
-        if credential.platform or bound not in (None, own):
-            raise ModelUnauthorized(
-                "The credential is not meant for the agent's base_url. "
-                "The agent's owner has to store a credential of their own for it."
+        A server of one's own may do without a key; one that was chosen may not be missing.
+        """
+        chosen, base_url = self.options.credential, self.options.base_url
+        try:
+            return await self.credential(ctx, "openai", reference=chosen, base_url=base_url)
+        except NotAvailable:
+            if base_url is not None and chosen is None:
+                return None
+            missing = (
+                "The chosen credential for openai does not exist" if chosen else "There is no credential for openai"
             )
-        return own
+            where = f"{missing}, or was not stored with the agent's base_url" if chosen and base_url else missing
+            raise ModelUnauthorized(f"{where}. The agent's owner has to store one.") from None
 
 
 def _address(value: str) -> str:
+    """The address as credentials are stored with it."""
+    value = value.strip()
     try:
         url = URL(value)
     except ValueError:
@@ -139,8 +132,4 @@ def _address(value: str) -> str:
         raise ValueError("base_url must not carry a user name or password.")
     if url.query_string or url.fragment:
         raise ValueError("base_url must end with its path.")
-    return _plain(value)
-
-
-def _plain(url: str) -> str:
-    return str(URL(url)).rstrip("/")
+    return value.rstrip("/")

@@ -70,10 +70,14 @@ class ModelSkill(Skill):
         """
         raise NotImplementedError
 
-    async def credential(self, ctx: RunContext, provider: str, *, reference: str | None = None) -> Credential:
-        """The credential for a provider, noting for the run's books whose it is."""
-        found = await ctx.ports.secrets.credential(provider, reference=reference)
-        ctx.data.setdefault(self.name, {})["platform_credential"] = found.platform
+    async def credential(
+        self, ctx: RunContext, provider: str, *, reference: str | None = None, base_url: str | None = None
+    ) -> Credential:
+        """The credential for a provider, noting for the run's books whose it is; nobody's when there is none."""
+        books = ctx.data.setdefault(self.name, {})
+        books["platform_credential"] = False
+        found = await ctx.ports.secrets.credential(provider, reference=reference, base_url=base_url)
+        books["platform_credential"] = found.platform
         return found
 
     def used_platform_credential(self, ctx: RunContext) -> bool:

@@ -17,7 +17,7 @@ from skills.sdk.usage import Usage, UsageRecord
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
-    """A provider's key. The platform's is only ever sent to `base_url` (None: the provider's own address)."""
+    """A provider's key. It is only ever sent to `base_url` (None: the provider's own address)."""
 
     id: str
     provider: str
@@ -35,10 +35,13 @@ class TurnBudget(msgspec.Struct, frozen=True, kw_only=True):
 class Secrets(Protocol):
     """The provider credentials an agent may use."""
 
-    async def credential(self, provider: str, *, reference: str | None = None) -> Credential:
+    async def credential(
+        self, provider: str, *, reference: str | None = None, base_url: str | None = None
+    ) -> Credential:
         """The credential by reference, else the organization's for `provider`, else the platform's.
 
-        Raises NotAvailable when there is none, or the reference is not the organization's.
+        With `base_url`, only those stored with exactly that address: a key never goes anywhere else. Raises
+        NotAvailable when there is none, or the reference is not the organization's.
         """
         ...
 

@@ -96,18 +96,25 @@ class MemoryStorage:
 
 @dataclass(kw_only=True)
 class MemorySecrets:
-    """Credentials by provider, or by reference."""
+    """Credentials by provider, or by reference; all stored with one address, or with none."""
 
     credentials: Mapping[str, str] = field(default_factory=dict)
     base_url: str | None = None
+    platform: bool = False
 
-    async def credential(self, provider: str, *, reference: str | None = None) -> Credential:
-        """The credential of that reference or provider."""
+    async def credential(
+        self, provider: str, *, reference: str | None = None, base_url: str | None = None
+    ) -> Credential:
+        """The credential of that reference or provider, if it was stored with the address that is asked for."""
         key = reference or provider
-        if key not in self.credentials:
+        if key not in self.credentials or base_url not in (None, self.base_url):
             raise NotAvailable(f"There is no credential for {key!r}.")
         return Credential(
-            id=key, provider=provider, secret=Secret(self.credentials[key]), base_url=self.base_url, platform=False
+            id=key,
+            provider=provider,
+            secret=Secret(self.credentials[key]),
+            base_url=self.base_url,
+            platform=self.platform,
         )
 
 

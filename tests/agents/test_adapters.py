@@ -63,6 +63,39 @@ async def test_a_reference_is_one_of_the_organizations_own_or_nothing(acme: Orga
             await OwnersSecrets(acme.id).credential(provider, reference=reference)
 
 
+async def test_an_address_gets_only_keys_that_are_stored_with_it(acme: Organization, globex: Organization) -> None:
+    provider, address = f"own{uuid7().hex[:8]}", "https://models.example/v1"
+    await in_thread(stored, globex, "sk-theirs", provider=provider, base_url=address)
+    await in_thread(stored, acme, "sk-ours", provider=provider)
+    await in_thread(stored, acme, "sk-elsewhere", provider=provider, label="b", base_url="https://models.example/v2")
+    with pytest.raises(NotAvailable):
+        await OwnersSecrets(acme.id).credential(provider, base_url=address)
+    await in_thread(stored, None, "sk-platform", provider=provider, base_url=f"{address}/")
+
+    platforms = await OwnersSecrets(acme.id).credential(provider, base_url=address)
+    ours = await in_thread(stored, acme, "sk-bound", provider=provider, label="c", base_url=address)
+    found = await OwnersSecrets(acme.id).credential(provider, reference=str(ours.id), base_url=address)
+
+    assert (platforms.secret, platforms.platform, platforms.base_url) == (Secret("sk-platform"), True, address)
+    assert (found.secret, found.platform) == (Secret("sk-bound"), False)
+    with pytest.raises(NotAvailable):
+        await OwnersSecrets(acme.id).credential(provider, reference="default", base_url=address)
+
+
+async def test_a_credential_that_cannot_be_opened_has_to_be_stored_again(acme: Organization) -> None:
+    provider = f"own{uuid7().hex[:8]}"
+    await in_thread(stored, acme, "sk-ours", provider=provider)
+    await in_thread(_spoil, acme)
+
+    with pytest.raises(ModelUnauthorized, match="needs to be stored again"):
+        await OwnersSecrets(acme.id).credential(provider)
+
+
+def _spoil(organization: Organization) -> None:
+    with organization_context(organization.id):
+        ProviderCredential.objects.update(sealed=b"spoiled" * 10)
+
+
 async def test_a_provider_nobody_has_a_key_for_is_not_available(acme: Organization) -> None:
     with pytest.raises(NotAvailable, match="nobody"):
         await OwnersSecrets(acme.id).credential("nobody")

@@ -6,6 +6,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connections
 
+import outbound
 from agents.errors import InvalidDraft, NotPublished
 from agents.models import Agent, AgentVersion
 from agents.services import publishing
@@ -204,3 +205,21 @@ def test_a_version_never_changes(acme: Organization, alias: str, statement: str)
 
     with organization_context(acme.id), pytest.raises(DatabaseError), connections[alias].cursor() as cursor:
         cursor.execute(statement)
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:11434/v1", "http://models.internal/v1", "https://8.8.8.8:22/v1"])
+def test_a_draft_keeps_no_address_that_is_never_reached(acme: Organization, address: str) -> None:
+    with pytest.raises(InvalidDraft) as raised:
+        make.agent(acme, model="openai/gpt", skills=[SkillChoice(skill="openai", options={"base_url": address})])
+
+    assert list(raised.value.fields) == ["skills.openai.base_url"]
+
+
+def test_a_draft_keeps_an_address_that_the_operator_opened(acme: Organization) -> None:
+    outbound.configure(allow=["127.0.0.1:11434"])
+    choice = SkillChoice(skill="openai", options={"base_url": "http://127.0.0.1:11434/v1"})
+
+    made = make.agent(acme, model="openai/llama", skills=[choice])
+
+    outbound.configure()
+    assert made.model == "openai/llama"

@@ -8,9 +8,14 @@ import pytest
 
 import outbound
 from agents.services.drafts import SkillChoice
-from agents.services.runs import start_run
+from agents.services.runs import RunStream, start_run
+from billing.models import Settlement
 from skills.sdk import ModelFailed
-from tenants.models import Organization
+from tenants.context import platform_context
+from tenants.models import Organization, ProviderCredential
+from tenants.secret import Secret
+from tenants.services import remove_credential, store_credential
+from tenants.threads import in_thread
 from tests.agents.cast import CREDIT, ask, balance, caller_of, converse, funded, hosted, row_of, settled
 from tests.fakes.upstream import Upstream
 
@@ -119,6 +124,44 @@ async def test_a_provider_that_reports_no_usage_is_counted(
     assert stream.receipt is not None
     assert stream.receipt.source == "counted"
     assert stream.receipt.charged_nanos > 0
+
+
+@pytest.mark.parametrize("is_platforms", [True, False])
+async def test_an_agents_own_address_is_priced_by_the_key_that_goes_there(
+    acme: Organization, globex: Organization, upstream: Upstream, is_platforms: bool
+) -> None:
+    await funded(acme)
+    elsewhere = "" if is_platforms else "https://elsewhere.example/v1"
+    key = await in_thread(_store_platforms, elsewhere or upstream.base_url)
+    address = await sold_by(globex, upstream, f"openai/count-{COUNT}")
+
+    _, stream = await converse(caller_of(acme), address)
+
+    await in_thread(_remove_platforms, key)
+    assert ("authorization" in upstream.exchanges[-1].headers) is is_platforms
+    assert await in_thread(_priced_for_platform, stream) is is_platforms
+
+
+def _store_platforms(base_url: str) -> ProviderCredential:
+    with platform_context(reason="a test's credential"):
+        return store_credential(
+            organization_id=None,
+            provider="openai",
+            secret=Secret("sk-platforms-0123456789"),
+            label=base_url[-100:],
+            unpriced_allowed=True,
+            base_url=base_url,
+        )
+
+
+def _remove_platforms(key: ProviderCredential) -> None:
+    with platform_context(reason="remove a test's credential"):
+        remove_credential(key)
+
+
+def _priced_for_platform(stream: RunStream) -> bool:
+    with platform_context(reason="look at a test's settlement"):
+        return Settlement.objects.get(pk=stream.run_id).platform_credential
 
 
 async def test_the_provider_is_told_how_much_is_paid_for(

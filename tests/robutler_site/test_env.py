@@ -70,6 +70,11 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.allowed_hosts == ("a.test",)
 
 
+def test_ports_are_numbers_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read(monkeypatch).outbound_ports == (80, 443)
+    assert read(monkeypatch, ROBUTLER_OUTBOUND_PORTS="443, 8443").outbound_ports == (443, 8443)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "advice"),
     [
@@ -78,6 +83,9 @@ def test_lists_are_separated_by_commas(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ROBUTLER_ENV", "prod", "'development', 'test' or 'production'"),
         ("ROBUTLER_OUTBOUND_ALLOW", "localhost", "write host:port"),
         ("ROBUTLER_OUTBOUND_ALLOW", "localhost:99999", "write host:port"),
+        ("ROBUTLER_OUTBOUND_PORTS", "http", "valid integer"),
+        ("ROBUTLER_OUTBOUND_PORTS", "443,70000", "less than or equal to 65535"),
+        ("ROBUTLER_OUTBOUND_PORTS", ",", "at least 1 item"),
         ("DATABASE_URL", "mysql://x/y", "write postgresql://"),
         ("ROBUTLER_KEK", "c2hvcnQ=", "openssl rand -base64 32"),
         ("ROBUTLER_KEK", "no base64", "openssl rand -base64 32"),

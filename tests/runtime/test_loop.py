@@ -103,7 +103,9 @@ async def test_usage_names_the_model_the_agent_and_whose_credential_paid() -> No
             yield Chunk(finish_reason="stop")
 
     class Platform(MemorySecrets):
-        async def credential(self, provider: str, *, reference: str | None = None) -> Credential:
+        async def credential(
+            self, provider: str, *, reference: str | None = None, base_url: str | None = None
+        ) -> Credential:
             return Credential(id="1", provider=provider, secret=Secret("sk"), platform=True)
 
     ctx = context(secrets=Platform())

@@ -48,7 +48,7 @@ class Command(BaseCommand):
             self.stdout.write(f"\n\n{row['status']}, charged {output.dollars(int(row['charged_nanos']))}")
 
     async def _ask(self, key: str, address: str, message: str, *, aloud: bool) -> dict[str, Any]:
-        outbound.configure(allow=frozenset(settings.ROBUTLER.outbound_allow))
+        outbound.configure(allow=settings.ROBUTLER.outbound_allow, ports=settings.ROBUTLER.outbound_ports)
         run_id = uuid7()
         request = RunRequest(
             run_id=run_id,

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,6 @@ import outbound
 from skills.openai import OpenAISkill
 from skills.sdk import (
     Chunk,
-    Credential,
     ModelFailed,
     ModelOverloaded,
     ModelRateLimited,
@@ -21,37 +21,17 @@ from skills.sdk import (
     ModelTimeout,
     ModelUnauthorized,
     ModelUnreachable,
-    NotAvailable,
-    Secret,
+    RunContext,
+    testing,
 )
-from skills.sdk.context import RunCaller, RunContext
-from skills.sdk.ports import Absent, Ports
+from skills.sdk.testing import MemorySecrets
 from tests.fakes.upstream import Upstream
 
 KEY = "sk-live-0123456789abcdef"
 
 
-class Secrets:
-    def __init__(self, credential: Credential | None) -> None:
-        self._credential = credential
-
-    async def credential(self, provider: str, *, reference: str | None = None) -> Credential:
-        if self._credential is None:
-            raise NotAvailable(f"No credential for {provider}.")
-        return self._credential
-
-
-def context(credential: Credential | None = None) -> RunContext:
-    ports = Ports(
-        meter=Absent("meter"),
-        secrets=Secrets(credential),
-        storage=Absent("storage"),
-        http=Absent("http"),
-    )
-    return RunContext(
-        run_id="r", request_id="q", agent_id="a", agent_name="n", organization_id="o",
-        caller=RunCaller(organization_id="o"), ports=ports,
-    )  # fmt: skip
+def context(**secrets: Any) -> RunContext:
+    return testing.context(secrets=MemorySecrets(**secrets))
 
 
 def request(order: str, **parameters: object) -> ModelRequest:
@@ -80,7 +60,11 @@ def skill(upstream: Upstream) -> OpenAISkill:
 
 
 async def replied(skill: OpenAISkill, order: str, **parameters: object) -> list[Chunk]:
-    async with aclosing(skill.stream(context(), request(order, **parameters))) as chunks:
+    return await collected(skill, context(), order, **parameters)
+
+
+async def collected(skill: OpenAISkill, ctx: RunContext, order: str, **parameters: object) -> list[Chunk]:
+    async with aclosing(skill.stream(ctx, request(order, **parameters))) as chunks:
         return [chunk async for chunk in chunks]
 
 
@@ -149,31 +133,45 @@ async def test_hanging_up_after_any_piece_reaches_the_upstream(skill: OpenAISkil
     assert upstream.exchanges[0].sale.tokens < 100
 
 
-async def test_the_platforms_key_goes_to_no_address_of_an_agent(skill: OpenAISkill, upstream: Upstream) -> None:
-    platform = Credential(id="1", provider="openai", secret=Secret(KEY), platform=True)
+@pytest.mark.parametrize("platform", [True, False])
+@pytest.mark.parametrize("address", [None, "https://elsewhere.example/v1"])
+async def test_an_agents_address_is_asked_without_a_key_that_is_not_stored_with_it(
+    skill: OpenAISkill, upstream: Upstream, address: str | None, platform: bool
+) -> None:
+    ctx = context(credentials={"openai": KEY}, base_url=address, platform=platform)
 
-    with pytest.raises(ModelUnauthorized):
-        await anext(skill.stream(context(platform), request("echo")))
+    assert await collected(skill, ctx, "echo")
 
-    assert upstream.connections == []
-
-
-async def test_a_key_bound_to_an_address_goes_nowhere_else(skill: OpenAISkill, upstream: Upstream) -> None:
-    bound = Credential(id="1", provider="openai", secret=Secret(KEY), base_url="https://elsewhere.example/v1")
-
-    with pytest.raises(ModelUnauthorized):
-        await anext(skill.stream(context(bound), request("echo")))
-
-    assert upstream.connections == []
+    assert "authorization" not in upstream.exchanges[0].headers
+    assert not skill.used_platform_credential(ctx)
 
 
-async def test_the_platforms_key_goes_to_its_own_address(upstream: Upstream) -> None:
-    platform = Credential(id="1", provider="openai", secret=Secret(KEY), base_url=upstream.base_url, platform=True)
+@pytest.mark.parametrize("platform", [True, False])
+@pytest.mark.parametrize("names_it", [True, False])
+async def test_a_key_goes_to_the_address_stored_with_it(upstream: Upstream, names_it: bool, platform: bool) -> None:
+    skill = OpenAISkill(OpenAISkill.Options(base_url=f"{upstream.base_url}/" if names_it else None))
+    ctx = context(credentials={"openai": KEY}, base_url=upstream.base_url, platform=platform)
 
-    async with aclosing(OpenAISkill().stream(context(platform), request("echo"))) as chunks:
-        assert [chunk async for chunk in chunks]
+    assert await collected(skill, ctx, "echo")
 
     assert upstream.exchanges[0].headers["authorization"] == f"Bearer {KEY}"
+    assert skill.used_platform_credential(ctx) is platform
+
+
+@pytest.mark.parametrize("names_it", [True, False])
+async def test_a_key_that_was_chosen_may_not_be_missing(upstream: Upstream, names_it: bool) -> None:
+    address = upstream.base_url if names_it else None
+    skill = OpenAISkill(OpenAISkill.Options(base_url=address, credential="mine"))
+
+    with pytest.raises(ModelUnauthorized, match="The chosen credential"):
+        await collected(skill, context(credentials={"mine": KEY} if names_it else {}), "echo")
+
+    assert upstream.connections == []
+
+
+async def test_openai_is_not_asked_without_a_key() -> None:
+    with pytest.raises(ModelUnauthorized, match="no credential"):
+        await collected(OpenAISkill(), context(), "gpt")
 
 
 async def test_only_what_is_on_the_list_is_sent(skill: OpenAISkill, upstream: Upstream) -> None:
