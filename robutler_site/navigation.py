@@ -6,7 +6,15 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse_lazy
 
-from tenants.permissions import AGENTS_READ, AGENTS_WRITE, AUDIT_READ, BILLING_READ, USAGE_READ
+from tenants.permissions import (
+    AGENTS_READ,
+    AGENTS_WRITE,
+    AUDIT_READ,
+    BILLING_READ,
+    KEYS_WRITE,
+    MEMBERS_WRITE,
+    USAGE_READ,
+)
 
 # The settings import this module, so whatever needs the settings is imported when it is used.
 
@@ -55,10 +63,18 @@ def icon(request: HttpRequest) -> str:
     return static("console/icon.svg")
 
 
+def stylesheet(request: HttpRequest) -> str:
+    """What the theme's own stylesheet lacks."""
+    from django.templatetags.static import static
+
+    return static("console/console.css")
+
+
 FAVICONS = [{"rel": "icon", "type": "image/svg+xml", "href": icon}]
 
 UNFOLD_CONSOLE = {
     "SITE_FAVICONS": FAVICONS,
+    "STYLES": [stylesheet],
     "SITE_TITLE": "Robutler",
     "SITE_HEADER": "Robutler",
     "SITE_SUBHEADER": subheader,
@@ -79,9 +95,9 @@ UNFOLD_CONSOLE = {
                 "title": "Access",
                 "separator": True,
                 "items": [
-                    _page("API keys", "key", "console:tenants_apikey_changelist", AGENTS_READ),
+                    _page("API keys", "key", "console:tenants_apikey_changelist", KEYS_WRITE),
                     _page("Credentials", "lock", "console:tenants_providercredential_changelist", AGENTS_WRITE),
-                    _page("Team", "group", "console:tenants_membership_changelist", AGENTS_READ),
+                    _page("Team", "group", "console:tenants_membership_changelist", MEMBERS_WRITE),
                     _page("Audit log", "policy", "console:tenants_auditevent_changelist", AUDIT_READ),
                 ],
             },
@@ -99,6 +115,7 @@ UNFOLD_CONSOLE = {
 
 UNFOLD_STAFF = {
     "SITE_FAVICONS": FAVICONS,
+    "STYLES": [stylesheet],
     "SITE_TITLE": "Robutler staff",
     "SITE_HEADER": "Robutler",
     "SITE_SUBHEADER": "Staff",

@@ -1,27 +1,23 @@
 """The form an agent is made and changed with: its draft, its price in dollars, and a card for every skill."""
 
-from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
 from unfold import widgets
 
+from agents.admin.agent_layout import LIMITS, PRICE_FIELDS, SAMPLING, TEXT_FIELDS
 from agents.admin.option_fields import Choices, beyond_forms, fields_for, values_from
+from agents.admin.skills_offered import offered_skills
 from agents.models import Agent
 from agents.sampling import Limits, Sampling
-from agents.services.drafts import SkillChoice, check_options
+from agents.services.drafts import SkillChoice, check_options, check_settings
 from agents.services.publishing import skills_of
 from agents.slugs import check_slug
-from billing.amounts import NANOS_PER_DOLLAR, PICOS_PER_DOLLAR_A_MILLION
+from billing.amounts import NANOS_PER_DOLLAR, PICOS_PER_DOLLAR_A_MILLION, plain
 from billing.dollar_fields import DollarsField
-from skills import registry
 from skills.sdk import Skill
 
-LIMITS = "limits"
-SAMPLING = "sampling"
-TEXT_FIELDS = ("name", "slug", "description", "visibility", "model", "instructions")
-PRICE_FIELDS = ("price_per_run_nanos", "input_price_pico", "output_price_pico", "markup_percent")
 RUN_FIELDS = ("on_disconnect", "keeps_content", "drop_unsupported", "locked")
 
 
@@ -49,6 +45,7 @@ class AgentForm(forms.ModelForm):
         help_text="Added to what the model costs.",
         widget=widgets.UnfoldAdminDecimalFieldWidget(),
     )
+    seen_at = forms.CharField(required=False, widget=forms.HiddenInput())
     locked = forms.MultipleChoiceField(
         required=False,
         choices=[(name, name) for name in Sampling.model_fields],
@@ -64,6 +61,7 @@ class AgentForm(forms.ModelForm):
             *("on_disconnect", "keeps_content", "drop_unsupported"),
         )
         widgets: ClassVar = {
+            "model": widgets.UnfoldAdminTextInputWidget(attrs={"list": "known-models", "autocomplete": "off"}),
             "description": widgets.UnfoldAdminTextareaWidget(attrs={"rows": 2}),
             "instructions": widgets.UnfoldAdminTextareaWidget(attrs={"rows": 10}),
         }
@@ -72,9 +70,10 @@ class AgentForm(forms.ModelForm):
         super().__init__(*args, **options)
         draft = self.instance
         shown: dict[str, Any] = {f"{LIMITS}.{name}": value for name, value in draft.limits.items()}
-        shown |= {f"{SAMPLING}.{name}": value for name, value in draft.sampling.items()}
+        shown |= {f"{SAMPLING}.{name}": _lines(value) for name, value in draft.sampling.items()}
         shown |= {name: getattr(draft, name) for name in PRICE_FIELDS[:3]} | {"locked": draft.locked}
-        shown["markup_percent"] = draft.markup_bps / 100
+        shown["markup_percent"] = plain(draft.markup_bps, scale=100)
+        shown["seen_at"] = draft.updated_at.isoformat() if draft.updated_at else ""
         for choice in skills_of(draft) if draft.pk and not draft._state.adding else ():
             shown[f"{choice.skill}.enabled"] = choice.enabled
             shown |= {f"{choice.skill}.{name}": _lines(value) for name, value in choice.options.items()}
@@ -90,13 +89,28 @@ class AgentForm(forms.ModelForm):
         return slug
 
     def clean(self) -> dict[str, Any]:
-        """Check every skill's options by the skill's own rules, and show each problem at its field."""
+        """Check every option by the rules of its skill, and show each problem at its field."""
         cleaned: dict[str, Any] = super().clean() or {}
+        seen, stands = cleaned.get("seen_at"), self.instance.updated_at
+        if seen and stands and seen != stands.isoformat():
+            self.add_error(
+                None, "Somebody saved this agent while you were editing it: open it again to see what is new."
+            )
+        draft = self.draft()
+        problems = check_settings(
+            Agent(**{name: draft[name] for name in ("sampling", "limits", "locked") if name in draft})
+        )
         for choice in self.skills():
-            for path, problem in check_options(choice).items():
-                name = path.removeprefix("skills.")
-                self.add_error(name if name in self.fields else None, problem)
+            problems |= check_options(choice)
+        for path, problem in problems.items():
+            self._complain(path, problem)
         return cleaned
+
+    def _complain(self, path: str, problem: str) -> None:
+        """Show a problem at the field it is about, which may be the start of its path."""
+        name = ".".join(path.removeprefix("skills.").split(".")[:2])
+        if name not in self.errors:
+            self.add_error(name if name in self.fields else None, problem)
 
     def skills(self) -> list[SkillChoice]:
         """The skills as they were chosen; one that is off keeps its options for later."""
@@ -139,11 +153,6 @@ class AgentForm(forms.ModelForm):
         return {name: stored[name] for name in beyond_forms(options) if name in stored}
 
 
-def offered_skills() -> Iterable[tuple[str, type[Skill]]]:
-    """Every registered skill with its class, by name."""
-    return [(name, registry.skill_class(name)) for name in sorted(registry.names())]
-
-
 def form_class(*, credentials: Choices) -> type[AgentForm]:
     """The form with a field for every option of every skill, and for sampling and limits."""
     fields: dict[str, forms.Field] = {}
@@ -157,44 +166,11 @@ def form_class(*, credentials: Choices) -> type[AgentForm]:
     return type("AgentFormWithSkills", (AgentForm,), fields)
 
 
-def fieldsets() -> Sequence[tuple[str | None, dict[str, Any]]]:
-    """How the fields are grouped on the page: the agent, each skill in a tab of its own, price, model and limits."""
-    groups: list[tuple[str | None, dict[str, Any]]] = [(None, {"fields": list(TEXT_FIELDS)})]
-    groups.append(("Price", {"fields": list(PRICE_FIELDS), "classes": ["tab"]}))
-    for name, skill in offered_skills():
-        options = fields_for(skill.Options, credentials=())
-        groups.append(
-            (
-                f"Skill: {name}",
-                {
-                    "fields": [f"{name}.enabled", *(f"{name}.{option}" for option in options)],
-                    "classes": ["tab"],
-                    "description": _described(skill),
-                },
-            )
-        )
-    groups.append(
-        ("Model", {"fields": [*_names(SAMPLING, Sampling), "locked", "drop_unsupported"], "classes": ["tab"]})
-    )
-    groups.append(
-        ("Limits", {"fields": [*_names(LIMITS, Limits), "on_disconnect", "keeps_content"], "classes": ["tab"]})
-    )
-    return groups
-
-
-def _described(skill: type[Skill]) -> str:
-    said = (skill.__doc__ or "").strip().partition("\n")[0]
-    unset = beyond_forms(skill.Options)
-    return f"{said} Set elsewhere, by import: {', '.join(unset)}." if unset else said
-
-
-def _names(part: str, options: Any) -> list[str]:
-    return [f"{part}.{name}" for name in fields_for(options, credentials=())]
-
-
 def _prefixed(part: str, fields: dict[str, forms.Field]) -> dict[str, forms.Field]:
     return {f"{part}.{name}": field for name, field in fields.items()}
 
 
 def _lines(value: Any) -> Any:
-    return "\n".join(value) if isinstance(value, list) else value
+    """A list of texts as lines; no field shows a list of anything else."""
+    is_text = isinstance(value, list) and all(isinstance(line, str) for line in value)
+    return "\n".join(value) if is_text else value

@@ -8,11 +8,15 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import action, display
 
-from agents.admin.agent_form import AgentForm, fieldsets, form_class
+from agents.admin import agent_layout
+from agents.admin.agent_form import AgentForm, form_class
+from agents.admin.known_models import known_models
 from agents.errors import InvalidDraft, NotPublished
 from agents.models import Agent, AgentVersion
 from agents.services import publishing
-from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, seat_of
+from billing.amounts import PICOS_PER_DOLLAR_A_MILLION, dollars, plain
+from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, allows, seat_of, uuid_or_404
+from tenants.context import atomic
 from tenants.models import ProviderCredential
 from tenants.permissions import AGENTS_READ, AGENTS_WRITE
 
@@ -24,6 +28,17 @@ def status_of(agent: Agent) -> str:
     if agent.is_published:
         return "Published"
     return "Disabled" if agent.status == "disabled" else "Draft"
+
+
+def price_of(agent: Agent) -> str:
+    """What the owner asks, in a line."""
+    asked = [f"{dollars(agent.price_per_run_nanos)} per run"] if agent.price_per_run_nanos else []
+    for name, pico in (("input", agent.input_price_pico), ("output", agent.output_price_pico)):
+        if pico is not None:
+            asked.append(f"${plain(pico, scale=PICOS_PER_DOLLAR_A_MILLION)} per 1 M {name} tokens")
+    if agent.markup_bps:
+        asked.append(f"{plain(agent.markup_bps, scale=100)} % of the model's cost")
+    return ", ".join(asked)
 
 
 class MemberAgentAdmin(MemberAdmin):
@@ -38,6 +53,8 @@ class MemberAgentAdmin(MemberAdmin):
     search_fields: ClassVar = ("slug", "name")
     prepopulated_fields: ClassVar = {"slug": ("name",)}
     actions_submit_line: ClassVar = ("publish", "unpublish")
+    ordering: ClassVar = ("slug",)
+    change_form_template = "console/agent_form.html"
     change_form_outer_after_template = "console/agent_versions.html"
     warn_unsaved_form = True
 
@@ -51,10 +68,22 @@ class MemberAgentAdmin(MemberAdmin):
         """What is published."""
         return str(agent.published_version or "")
 
+    @display(description="Skills")
+    def shown_skills(self, agent: Agent) -> str:
+        """The skills on the draft."""
+        return ", ".join(choice.skill for choice in publishing.skills_of(agent) if choice.enabled)
+
+    @display(description="Price")
+    def shown_price(self, agent: Agent) -> str:
+        """What the owner asks on top of the model's cost."""
+        return price_of(agent)
+
     def get_fieldsets(self, request: HttpRequest, obj: Agent | None = None) -> Any:
-        return fieldsets()
+        return agent_layout.to_edit() if allows(request, self.writes) else agent_layout.to_read()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Agent | None = None) -> Any:
+        if not allows(request, self.writes):
+            return agent_layout.READ_FIELDS
         return ("slug",) if obj else ()
 
     def get_prepopulated_fields(self, request: HttpRequest, obj: Agent | None = None) -> Any:
@@ -124,11 +153,16 @@ class MemberAgentAdmin(MemberAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """A new agent can be published at once, so its page has the same buttons."""
+        """A new agent can be published at once, so its page has the same buttons. Two who save wait for each other."""
         shown: dict[str, Any] = {"show_save_and_add_another": False}
+        if allows(request, self.writes):
+            shown["models"] = known_models()
         if object_id is None:
             shown["actions_submit_line"] = self.get_actions_submit_line(request, None)
-        return super().changeform_view(request, object_id, form_url, {**shown, **(extra_context or {})})
+        with atomic():
+            if object_id is not None and request.method == "POST":
+                Agent.objects.select_for_update().filter(pk=uuid_or_404(object_id)).first()
+            return super().changeform_view(request, object_id, form_url, {**shown, **(extra_context or {})})
 
     def get_actions_submit_line(self, request: HttpRequest, object_id: Any) -> Any:
         """Only what is published can be taken back."""
@@ -151,7 +185,7 @@ class MemberAgentAdmin(MemberAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> Any:
-        versions = AgentVersion.objects.filter(agent_id=_uuid(object_id)).select_related("agent")
+        versions = AgentVersion.objects.filter(agent_id=uuid_or_404(object_id)).select_related("agent")
         shown = {"versions": versions.order_by("-number")[:50], "organization_slug": seat_of(request).organization.slug}
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
 
@@ -165,9 +199,14 @@ class StaffAgentAdmin(StaffRecordAdmin):
     search_fields: ClassVar = ("slug", "name", "organization__slug")
     fields: ClassVar = (
         *("organization", "slug", "name", "description", "visibility", "status", "model"),
-        *("published_version", "price_per_run_nanos", "markup_bps", "input_price_pico", "output_price_pico"),
-        *("created_at", "updated_at"),
+        *("published_version", "shown_price", "created_at", "updated_at"),
     )
+    ordering: ClassVar = ("organization__slug", "slug")
+
+    @display(description="Price")
+    def shown_price(self, agent: Agent) -> str:
+        """What the owner asks on top of the model's cost."""
+        return price_of(agent)
 
     @display(description="Status", label=STATUS_LABELS)
     def shown_status(self, agent: Agent) -> str:
@@ -176,10 +215,3 @@ class StaffAgentAdmin(StaffRecordAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("organization", "published_version")
-
-
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise Http404 from None

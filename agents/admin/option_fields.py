@@ -53,11 +53,14 @@ def values_from(options: type[BaseModel], cleaned: Mapping[str, Any]) -> dict[st
 
 
 def _resolved(described: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of the value itself: references followed, `or null` taken off."""
+    """The schema of the value itself: references followed, `or null` taken off and noted."""
     shape = dict(described)
-    for alternative in shape.pop("anyOf", shape.pop("allOf", ())):
-        if alternative.get("type") != "null":
-            shape = {**alternative, **shape}
+    alternatives = shape.pop("anyOf", shape.pop("allOf", ()))
+    real = [alternative for alternative in alternatives if alternative.get("type") != "null"]
+    if real:
+        # Text or lines of text: lines hold both.
+        lines = [alternative for alternative in real if alternative.get("type") == "array"]
+        shape = {**(lines or real)[0], **shape, "nullable": len(real) < len(alternatives)}
     if (reference := shape.pop("$ref", None)) is not None:
         shape = {**definitions[reference.rsplit("/", 1)[-1]], **shape}
     return shape
@@ -67,8 +70,11 @@ def _field(shape: Mapping[str, Any], *, required: bool, credentials: Choices) ->
     if shape.get("format") == "credential":
         return _choice([("", "The organization's, else the platform's"), *credentials], required=required)
     if "enum" in shape:
-        return _choice([(str(value), str(value)) for value in shape["enum"]], required=required)
+        unset = [("", "Default")] if shape.get("nullable") else []
+        return _choice([*unset, *((str(value), str(value)) for value in shape["enum"])], required=required)
     match shape.get("type"):
+        case "boolean" if shape.get("nullable"):
+            return _yes_or_no()
         case "boolean":
             return forms.BooleanField(required=False, widget=widgets.UnfoldBooleanSwitchWidget())
         case "integer":
@@ -86,6 +92,17 @@ def _field(shape: Mapping[str, Any], *, required: bool, credentials: Choices) ->
 
 def _choice(choices: Choices, *, required: bool) -> forms.ChoiceField:
     return forms.ChoiceField(choices=choices, required=required, widget=widgets.UnfoldAdminSelectWidget())
+
+
+def _yes_or_no() -> forms.TypedChoiceField:
+    """An option that may be left unset, which is a third thing beside yes and no."""
+    return forms.TypedChoiceField(
+        choices=[("", "Default"), ("True", "Yes"), ("False", "No")],
+        coerce=lambda chosen: chosen == "True",
+        empty_value=None,
+        required=False,
+        widget=widgets.UnfoldAdminSelectWidget(),
+    )
 
 
 def _text(shape: Mapping[str, Any], *, required: bool) -> forms.CharField:

@@ -2,13 +2,16 @@
 
 from typing import Any, ClassVar
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 
 from agents.models import Run
+from billing.admin.receipts import receipt_of
 from billing.amounts import dollars
-from tenants.admin.seats import MemberAdmin, StaffRecordAdmin
-from tenants.permissions import USAGE_READ
+from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, allows, sees_only_own, signed_in, uuid_or_404
+from tenants.models import ApiKey, Organization
+from tenants.permissions import BILLING_READ, USAGE_READ
 
 STATUS_LABELS = {
     "Finished": "success",
@@ -70,6 +73,14 @@ class RunColumns:
         return f"{(run.ended_at - run.started_at).total_seconds():.2f} s" if run.ended_at else ""
 
 
+def runs_seen_by(request: HttpRequest) -> QuerySet[Run]:
+    """The runs an organization paid for; developers see those of their own keys."""
+    runs = Run.objects.all()
+    if sees_only_own(request):
+        return runs.filter(key_id__in=ApiKey.objects.filter(created_by=signed_in(request)).values("pk"))
+    return runs
+
+
 class MemberRunAdmin(RunColumns, MemberAdmin):
     """The runs an organization paid for."""
 
@@ -79,6 +90,17 @@ class MemberRunAdmin(RunColumns, MemberAdmin):
     search_fields: ClassVar = ("address", "request_id")
     date_hierarchy = "started_at"
     fieldsets: ClassVar = DETAILS
+    change_form_outer_after_template = "console/run_money.html"
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return runs_seen_by(request)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Below the run stands the money that moved for it."""
+        receipt = {"receipt": receipt_of(uuid_or_404(object_id))} if allows(request, BILLING_READ) else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **receipt})
 
     def get_readonly_fields(self, request: HttpRequest, obj: Run | None = None) -> Any:
         return [name for _, group in DETAILS for name in group["fields"]]
@@ -92,7 +114,20 @@ class StaffRunAdmin(RunColumns, StaffRecordAdmin):
     list_select_related: ClassVar = ("organization",)
     search_fields: ClassVar = ("address", "request_id", "organization__slug")
     date_hierarchy = "started_at"
-    fieldsets: ClassVar = (("Organization", {"fields": ("organization", "agent_organization_id")}), *DETAILS)
+    change_form_outer_after_template = "console/run_money.html"
+    fieldsets: ClassVar = (("Organization", {"fields": ("organization", "agent_organization")}), *DETAILS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Run | None = None) -> Any:
-        return ["organization", "agent_organization_id", *(name for _, group in DETAILS for name in group["fields"])]
+        return ["organization", "agent_organization", *(name for _, group in DETAILS for name in group["fields"])]
+
+    @display(description="Agent's organization")
+    def agent_organization(self, run: Run) -> str:
+        """Who earns from it."""
+        return str(Organization.objects.filter(pk=run.agent_organization_id).first() or "")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Below the run stands the money that moved for it."""
+        receipt = {"receipt": receipt_of(uuid_or_404(object_id))}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **receipt})

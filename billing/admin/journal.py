@@ -2,10 +2,11 @@
 
 from typing import Any, ClassVar
 
-from django.db.models import Model
+from django.db.models import BooleanField, ExpressionWrapper, Model, Q
 from django.http import HttpRequest
 from unfold.decorators import display
 
+from billing.admin.wallets import name_of
 from billing.amounts import dollars
 from billing.models import Hold, Settlement, Transfer
 from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, seat_of
@@ -21,35 +22,36 @@ class AmountColumn:
         return dollars(row.amount)
 
 
-class MemberTransferAdmin(AmountColumn, MemberAdmin):
+class MemberTransferAdmin(MemberAdmin):
     """Every movement of the organization's money."""
 
     reads = BILLING_READ
-    list_display: ClassVar = ("created_at", "shown_kind", "shown_direction", "shown_amount", "shown_memo")
-    list_select_related: ClassVar = ("group", "group__charge")
+    list_display: ClassVar = ("created_at", "shown_kind", "shown_signed", "shown_memo")
+    list_filter: ClassVar = ("group__kind",)
     date_hierarchy = "created_at"
     ordering: ClassVar = ("-id",)
-    fields: ClassVar = ("created_at", "shown_kind", "shown_direction", "shown_amount", "shown_memo")
+    fields: ClassVar = ("created_at", "shown_kind", "shown_signed", "shown_memo")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("group", "debit", "credit")
+        """Their own transfers; the other side's account may be somebody else's, so it is not joined."""
+        own = seat_of(request).organization.id
+        moved = Transfer.objects.filter(Q(debit_organization=own) | Q(credit_organization=own))
+        return moved.select_related("group", "group__charge").annotate(
+            is_spent=ExpressionWrapper(Q(debit_organization=own), BooleanField())
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return self.fields
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        request.payer = seat_of(request).organization.id  # type: ignore[attr-defined]  # read by the columns
-        return super().changelist_view(request, extra_context)
 
     @display(description="What for")
     def shown_kind(self, transfer: Transfer) -> str:
         """Why the money moved."""
         return transfer.group.get_kind_display()
 
-    @display(description="From → to")
-    def shown_direction(self, transfer: Transfer) -> str:
-        """The two accounts by what they are."""
-        return f"{transfer.debit.get_kind_display()} → {transfer.credit.get_kind_display()}"
+    @display(description="Amount")
+    def shown_signed(self, transfer: Any) -> str:
+        """What came in, or with a minus what went out."""
+        return f"{'−' if transfer.is_spent else '+'}{dollars(transfer.amount)}"
 
     @display(description="Reference")
     def shown_memo(self, transfer: Transfer) -> str:
@@ -60,18 +62,41 @@ class MemberTransferAdmin(AmountColumn, MemberAdmin):
 class StaffTransferAdmin(AmountColumn, StaffRecordAdmin):
     """The whole journal."""
 
-    list_display: ClassVar = ("id", "created_at", "shown_kind", "debit", "credit", "shown_amount", "group")
-    list_select_related: ClassVar = ("group", "debit", "credit")
+    list_display: ClassVar = ("id", "created_at", "shown_kind", "shown_debit", "shown_credit", "shown_amount")
+    list_select_related: ClassVar = ("group", "debit__organization", "credit__organization")
     list_filter: ClassVar = ("group__kind",)
     search_fields: ClassVar = ("group__key", "debit__code", "credit__code")
     date_hierarchy = "created_at"
     ordering: ClassVar = ("-id",)
-    fields: ClassVar = ("id", "group", "line", "debit", "credit", "shown_amount", "created_at")
+    fields: ClassVar = (
+        *("created_at", "shown_kind", "shown_debit", "shown_credit", "shown_amount"),
+        *("shown_memo", "shown_actor", "group", "line"),
+    )
 
     @display(description="What for")
     def shown_kind(self, transfer: Transfer) -> str:
         """Why the money moved."""
         return transfer.group.get_kind_display()
+
+    @display(description="Reference")
+    def shown_memo(self, transfer: Transfer) -> str:
+        """What it can be found by."""
+        return transfer.group.memo
+
+    @display(description="Entered by")
+    def shown_actor(self, transfer: Transfer) -> str:
+        """Who entered it, if a person did."""
+        return transfer.group.actor
+
+    @display(description="From")
+    def shown_debit(self, transfer: Transfer) -> str:
+        """The account that was debited, by its owner and kind."""
+        return name_of(transfer.debit)
+
+    @display(description="To")
+    def shown_credit(self, transfer: Transfer) -> str:
+        """The account that was credited."""
+        return name_of(transfer.credit)
 
 
 class StaffHoldAdmin(AmountColumn, StaffRecordAdmin):

@@ -7,12 +7,15 @@ from billing.admin.journal import (
     StaffSettlementAdmin,
     StaffTransferAdmin,
 )
+from billing.admin.organizations import StaffPayerAdmin
 from billing.admin.prices import StaffPriceItemAdmin, StaffPriceVersionAdmin
 from billing.admin.wallets import MemberWalletAdmin, StaffAccountAdmin
 from billing.models import Account, Charge, Hold, PriceItem, PriceVersion, Settlement, Transfer
+from tenants.models import Organization
 
 MEMBER_PAGES = ((Account, MemberWalletAdmin), (Transfer, MemberTransferAdmin))
 STAFF_PAGES = (
+    (Organization, StaffPayerAdmin),
     (Account, StaffAccountAdmin),
     (Transfer, StaffTransferAdmin),
     (Charge, StaffChargeAdmin),

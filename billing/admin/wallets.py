@@ -14,12 +14,18 @@ from unfold.decorators import action, display
 from billing import ledger
 from billing.amounts import NANOS_PER_DOLLAR, dollars
 from billing.errors import BillingError
-from billing.models import Account
+from billing.models import Account, TopUp
 from tenants import audit
 from tenants.admin.seats import MemberAdmin, StaffRecordAdmin
 from tenants.context import atomic
 from tenants.ids import uuid7
 from tenants.permissions import BILLING_READ
+
+
+def name_of(account: Account) -> str:
+    """An account as people speak of it: whose it is, and what kind."""
+    owner = account.organization.name if account.organization else "Platform"
+    return f"{owner}: {account.get_kind_display().removeprefix('Platform ').lower()}"
 
 
 class AccountColumns:
@@ -46,6 +52,7 @@ class MemberWalletAdmin(AccountColumns, MemberAdmin):
 
     reads = BILLING_READ
     list_display: ClassVar = ("kind", "shown_available", "shown_held", "shown_posted", "status")
+    ordering: ClassVar = ("id",)
     fields: ClassVar = ("kind", "shown_available", "shown_held", "shown_posted", "status", "created_at")
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -77,7 +84,8 @@ class TopUpForm(forms.Form):
 class StaffAccountAdmin(AccountColumns, StaffRecordAdmin):
     """Every account. Totals are the database's; only a top-up can be entered."""
 
-    list_display: ClassVar = ("code", "kind", "organization", "shown_available", "shown_held", "shown_posted", "status")
+    list_display: ClassVar = ("shown_name", "kind", "shown_available", "shown_held", "shown_posted", "status")
+    ordering: ClassVar = ("kind", "id")
     list_filter: ClassVar = ("kind", "status")
     list_select_related: ClassVar = ("organization",)
     search_fields: ClassVar = ("code", "organization__slug", "organization__name")
@@ -87,6 +95,11 @@ class StaffAccountAdmin(AccountColumns, StaffRecordAdmin):
     )
     actions_row: ClassVar = ("top_up",)
     actions_detail: ClassVar = ("top_up",)
+
+    @display(description="Account", ordering="organization__name")
+    def shown_name(self, account: Account) -> str:
+        """Whose it is, and what kind."""
+        return name_of(account)
 
     def has_top_up_permission(self, request: HttpRequest, object_id: str | int | None = None) -> bool:
         """Money is entered by superusers only."""
@@ -122,6 +135,7 @@ class StaffAccountAdmin(AccountColumns, StaffRecordAdmin):
 
     def _credit(self, request: HttpRequest, wallet: Account, entered: dict[str, Any]) -> HttpResponse:
         nanos = int(entered["amount"] * NANOS_PER_DOLLAR)
+        is_new = not TopUp.objects.filter(pk=entered["id"]).exists()
         try:
             with atomic():
                 ledger.top_up(
@@ -131,12 +145,13 @@ class StaffAccountAdmin(AccountColumns, StaffRecordAdmin):
                     reference=entered["reference"],
                     actor=str(request.user),
                 )
-                audit.record(
-                    action="wallet.topped_up",
-                    object=wallet,
-                    organization_id=wallet.organization_id,
-                    detail={"amount_nanos": str(nanos), "reference": entered["reference"]},
-                )
+                if is_new:
+                    audit.record(
+                        action="wallet.topped_up",
+                        object=wallet,
+                        organization_id=wallet.organization_id,
+                        detail={"amount": dollars(nanos), "reference": entered["reference"]},
+                    )
         except BillingError as error:
             messages.error(request, str(error))
         else:

@@ -59,6 +59,7 @@ class MemberCredentialAdmin(CredentialColumns, MemberAdmin):
     writes = CREDENTIALS_WRITE
     form = CredentialForm
     list_display: ClassVar = ("provider", "label", "shown_secret", "base_url", "updated_at")
+    ordering: ClassVar = ("provider", "label")
 
     def get_readonly_fields(self, request: HttpRequest, obj: ProviderCredential | None = None) -> Any:
         return ("provider", "label") if obj else ()
@@ -101,6 +102,7 @@ class StaffCredentialAdmin(CredentialColumns, ModelAdmin):
 
     form = PlatformCredentialForm
     list_display: ClassVar = ("provider", "label", "shown_secret", "base_url", "unpriced_allowed", "updated_at")
+    ordering: ClassVar = ("provider", "label")
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> Any:

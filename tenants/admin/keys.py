@@ -12,9 +12,9 @@ from unfold import widgets
 from unfold.decorators import action, display
 
 from tenants import services
-from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, seat_of, signed_in
+from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, seat_of, sees_only_own, signed_in
 from tenants.models import ApiKey
-from tenants.permissions import AGENTS_READ, KEY_PERMISSIONS, KEYS_WRITE
+from tenants.permissions import KEY_PERMISSIONS, KEYS_WRITE
 from tenants.roles import permissions_of
 from tenants.services.keys import DEFAULT_PERMISSIONS
 
@@ -64,15 +64,19 @@ class KeyColumns:
 
 
 class MemberKeyAdmin(KeyColumns, MemberAdmin):
-    """Keys of the organization. A key is never edited: revoke it and issue another."""
+    """Keys of the organization; developers see those they issued. A key is never edited: revoke it, issue another."""
 
-    reads = AGENTS_READ
+    reads = KEYS_WRITE
     writes = KEYS_WRITE
     form = KeyForm
     list_display: ClassVar = ("name", "shown_key", "shown_state", "shown_permissions", "last_used_at", "expires_at")
     search_fields: ClassVar = ("name", "public_id")
     actions: ClassVar = ("revoke",)
     ordering: ClassVar = ("-created_at",)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        keys = super().get_queryset(request)
+        return keys.filter(created_by=signed_in(request)) if sees_only_own(request) else keys
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody edits a key; the list still needs to know whether its actions may be used."""

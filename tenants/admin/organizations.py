@@ -2,20 +2,41 @@
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
-from tenants import services
+from tenants import audit, services
 from tenants.models import Organization
+from tenants.slugs import refuse_reserved
 
 STATUS_LABELS = {"active": "success", "suspended": "danger"}
+
+
+class OrganizationForm(forms.ModelForm):
+    """A name, and for a new one the slug that stays."""
+
+    class Meta:
+        model = Organization
+        fields: ClassVar = ("name", "slug")
+
+    def clean_slug(self) -> str:
+        """The name in addresses, unless it belongs to the platform."""
+        slug = str(self.cleaned_data["slug"])
+        try:
+            refuse_reserved(slug)
+        except ValidationError as error:
+            raise ValidationError(error.messages) from None
+        return slug
 
 
 class StaffOrganizationAdmin(ModelAdmin):
     """Every organization; it is suspended, never deleted."""
 
+    form = OrganizationForm
     list_display: ClassVar = ("name", "slug", "shown_status", "created_at")
     list_filter: ClassVar = ("status",)
     search_fields: ClassVar = ("slug", "name")
@@ -44,6 +65,7 @@ class StaffOrganizationAdmin(ModelAdmin):
         """A new one gets all that belongs to it, through the service."""
         if change:
             super().save_model(request, obj, form, change)
+            audit.record(action="organization.renamed", object=obj, organization_id=obj.id)
         else:
             obj.__dict__.update(services.create_organization(name=obj.name, slug=obj.slug).__dict__)
 

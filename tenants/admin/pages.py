@@ -3,9 +3,8 @@
 from tenants.admin.audit import MemberAuditAdmin, StaffAuditAdmin
 from tenants.admin.credentials import MemberCredentialAdmin, StaffCredentialAdmin
 from tenants.admin.keys import MemberKeyAdmin, StaffKeyAdmin
-from tenants.admin.organizations import StaffOrganizationAdmin
 from tenants.admin.people import MemberSeatAdmin, StaffSeatAdmin, StaffUserAdmin
-from tenants.models import ApiKey, AuditEvent, Membership, Organization, ProviderCredential, User
+from tenants.models import ApiKey, AuditEvent, Membership, ProviderCredential, User
 
 MEMBER_PAGES = (
     (ApiKey, MemberKeyAdmin),
@@ -14,7 +13,6 @@ MEMBER_PAGES = (
     (AuditEvent, MemberAuditAdmin),
 )
 STAFF_PAGES = (
-    (Organization, StaffOrganizationAdmin),
     (User, StaffUserAdmin),
     (Membership, StaffSeatAdmin),
     (ApiKey, StaffKeyAdmin),

@@ -8,13 +8,12 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from unfold import widgets
 from unfold.admin import ModelAdmin
-from unfold.forms import AdminPasswordChangeForm
 
 from tenants import services
 from tenants.admin.seats import MemberAdmin, seat_of
 from tenants.errors import PermissionMissing
 from tenants.models import Membership, User
-from tenants.permissions import AGENTS_READ, MEMBERS_WRITE
+from tenants.permissions import MEMBERS_WRITE
 from tenants.roles import Role
 
 
@@ -43,11 +42,13 @@ class SeatForm(forms.ModelForm):
 class MemberSeatAdmin(MemberAdmin):
     """Who sits in the organization."""
 
-    reads = AGENTS_READ
+    reads = MEMBERS_WRITE
     writes = MEMBERS_WRITE
     form = SeatForm
     list_display: ClassVar = ("user", "role", "created_at")
     list_select_related: ClassVar = ("user",)
+    search_fields: ClassVar = ("user__email", "user__name")
+    ordering: ClassVar = ("user__email",)
 
     def get_fields(self, request: HttpRequest, obj: Membership | None = None) -> Any:
         return ("user", "role", "created_at") if obj else ("email", "role")
@@ -118,7 +119,6 @@ class StaffUserAdmin(ModelAdmin):
     list_filter: ClassVar = ("is_active", "is_staff")
     search_fields: ClassVar = ("email", "name")
     ordering: ClassVar = ("email",)
-    change_password_form = AdminPasswordChangeForm
 
     def get_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         return (

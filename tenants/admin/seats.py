@@ -1,6 +1,7 @@
 """Rows as a member of an organization sees them: their own only, and only what the seat allows."""
 
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
@@ -8,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from unfold.admin import ModelAdmin
 
 from tenants.models import User
-from tenants.permissions import AGENTS_READ
+from tenants.permissions import AGENTS_READ, BILLING_READ, MEMBERS_WRITE
 from tenants.roles import permissions_of
 from tenants.selectors import Seat
 
@@ -32,6 +33,19 @@ def allows(request: HttpRequest, permission: str | None) -> bool:
     """Whether the signed-in member's seat carries this permission; nothing is allowed by None."""
     seat: Seat | None = getattr(request, "seat", None)
     return seat is not None and permission in permissions_of(seat.role)
+
+
+def uuid_or_404(text: str) -> UUID:
+    """The id in an address; what is none is the id of nothing."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Http404 from None
+
+
+def sees_only_own(request: HttpRequest) -> bool:
+    """Whether the signed-in member looks after their own keys and runs only, not after everybody's."""
+    return not (allows(request, MEMBERS_WRITE) or allows(request, BILLING_READ))
 
 
 class MemberAdmin(ModelAdmin):
@@ -60,7 +74,8 @@ class MemberAdmin(ModelAdmin):
         """Only the filters that the page itself offers: a free look-up would be an oracle over related rows."""
         offered = {entry[0] if isinstance(entry, tuple) else entry for entry in self.list_filter}
         suffixes = ("", "__exact", "__isnull", "__gte", "__lt", "__id__exact")
-        return lookup in {f"{name}{suffix}" for name in offered for suffix in suffixes}
+        days = {f"{self.date_hierarchy}__{part}" for part in ("year", "month", "day", "gte", "lt")}
+        return lookup in days | {f"{name}{suffix}" for name in offered for suffix in suffixes}
 
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
         """What is not yours is answered like what is not there."""

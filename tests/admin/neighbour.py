@@ -1,0 +1,60 @@
+"""Globex, with one of everything the console shows, and a canary in whatever those things say."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.db.models import Model
+
+from billing import ledger
+from billing.models import Account, Transfer
+from tenants.context import organization_context
+from tenants.models import AuditEvent, Organization
+from tenants.roles import Role
+from tenants.secret import Secret
+from tenants.services import issue_key, store_credential
+from tests import make
+from tests.admin.cast import ran, run_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbour:
+    """An organization and a row of each kind, by the name of the model."""
+
+    organization: Organization
+    canary: str
+    rows: dict[str, Any]
+    version_id: UUID
+
+    def row(self, model: type[Model]) -> Any:
+        """The neighbour's row of this model."""
+        return self.rows[str(model._meta.model_name)]
+
+
+def planted() -> Neighbour:
+    """A new neighbour."""
+    canary = f"canary-{uuid4().hex[:12]}"
+    globex = make.wallet(make.organization(f"Globex {canary}"), 0)
+    ledger.top_up(
+        id=uuid4(), organization_id=globex.id, amount_nanos=10**9, reference=canary, actor=f"{canary}@example.test"
+    )
+    agent = make.published(globex, slug=canary, name=f"Agent {canary}", instructions=f"Say {canary}")
+    seat = make.member(globex, Role.OWNER, person=make.user(email=f"{canary}@example.test"))
+    run_id = ran(globex, agent)
+    with organization_context(globex.id):
+        key, _ = issue_key(organization_id=globex.id, name=canary)
+        credential = store_credential(
+            organization_id=globex.id, provider="openai", label=canary, secret=Secret(f"sk-{canary}")
+        )
+        rows = {
+            "agent": agent,
+            "run": run_of(globex, run_id),
+            "apikey": key,
+            "providercredential": credential,
+            "membership": seat,
+            "auditevent": AuditEvent.objects.filter(object_label__contains=canary).first(),
+            "account": Account.objects.get(organization=globex, kind=Account.Kind.WALLET),
+            "transfer": Transfer.objects.filter(credit_organization=globex).first(),
+        }
+    assert agent.published_version_id is not None
+    return Neighbour(organization=globex, canary=canary, rows=rows, version_id=agent.published_version_id)
