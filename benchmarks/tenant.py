@@ -26,7 +26,6 @@ def main() -> None:
     parser.add_argument("models", nargs="+")
     asked = parser.parse_args()
     organization = create_organization(name="Bench", slug="bench")
-    ledger.open_accounts(organization.id)
     ledger.top_up(
         id=uuid7(), organization_id=organization.id, amount_nanos=TOP_UP_NANOS, reference="bench", actor="bench"
     )

@@ -24,7 +24,7 @@ class WalletFrozen(BillingError):
 
 
 class NoWallet(BillingError):
-    """The organization has no wallet yet: open its accounts first."""
+    """There is no wallet: the organization does not exist, or not any more."""
 
 
 class BillingBusy(BillingError):

@@ -1,7 +1,8 @@
 """The ledger: the only door through which money moves.
 
 What runs do (hold, extend, checkpoint, settle, release) is asynchronous and goes out in groups, through the committer.
-What people and tasks do (open accounts, top up, sweep) is synchronous. Amounts are whole nanodollars.
+What people and tasks do (top up, sweep) is synchronous. Accounts come with their organization. Amounts are whole
+nanodollars.
 """
 
 from collections.abc import Mapping
@@ -24,11 +25,11 @@ from billing.errors import (
 from billing.models import Account
 from billing.rating import PriceTerms, Rated
 from billing.selectors import TrialBalance, trial_balance
-from tenants.context import PLATFORM, alias, atomic, in_platform, organization_context, platform_context
+from tenants.context import PLATFORM, atomic, in_platform, organization_context, platform_context
 
 __all__ = [
     "Balance", "HoldResult", "Settled", "TrialBalance", "balance", "checkpoint", "drain", "extend", "hold",
-    "open_accounts", "release", "settle", "sweep_expired", "top_up", "trial_balance",
+    "release", "settle", "sweep_expired", "top_up", "trial_balance",
 ]  # fmt: skip
 
 HOLD_SECONDS = 60
@@ -99,7 +100,7 @@ async def hold(
         case "frozen":
             raise WalletFrozen("The wallet is frozen; contact the operator of this platform.")
         case "no_wallet":
-            raise NoWallet("The organization has no wallet: open its accounts first.")
+            raise NoWallet("There is no wallet of this organization.")
         case "duplicate":
             raise DuplicateRequest("Another request with this idempotency key is under way or done.")
         case _:
@@ -184,12 +185,6 @@ def drain(*, timeout_s: float = 10.0) -> bool:
     return committer.drain(timeout_s=timeout_s)
 
 
-def open_accounts(organization_id: UUID) -> None:
-    """Give an organization its wallet and its earnings account, unless it has them."""
-    with connections[alias()].cursor() as cursor:
-        cursor.execute("SELECT billing_open_accounts(%s)", (organization_id,))
-
-
 def top_up(*, id: UUID, organization_id: UUID, amount_nanos: int, reference: str, actor: str) -> None:
     """Credit a wallet with money that came in from outside; staff only, once per `id`."""
     with platform_context(reason=f"top-up {reference}"), atomic(), connections[PLATFORM].cursor() as cursor:
@@ -201,7 +196,7 @@ def top_up(*, id: UUID, organization_id: UUID, amount_nanos: int, reference: str
         case "credited":
             return
         case "no_wallet":
-            raise NoWallet("The organization has no wallet: open its accounts first.")
+            raise NoWallet("There is no wallet of this organization.")
         case "closed":
             raise WalletFrozen("The wallet is closed.")
         case _:

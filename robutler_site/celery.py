@@ -16,6 +16,8 @@ from robutler_site import broker
 
 QUEUES = ("tools", "billing", "maintenance")
 SWEEP_SECONDS = 5
+CLOSE_RUNS_SECONDS = 60
+PURGE_SECONDS = 300
 HARD_LIMIT_S = 360
 SOFT_LIMIT_S = 330
 # A message that a killed worker held comes back from Redis after this time; our own broker needs no such guess.
@@ -82,7 +84,15 @@ def _schedule() -> dict[str, Any]:
         # A sweep that could not run for a while is made good by the next one.
         "options": {"queue": "billing", "priority": 9, "expires": 6 * SWEEP_SECONDS},
     }
-    return {"sweep-expired-holds": sweep}
+    return {
+        "sweep-expired-holds": sweep,
+        "close-abandoned-runs": _housekeeping("agents.tasks.close_abandoned_runs", CLOSE_RUNS_SECONDS),
+        "purge-expired-items": _housekeeping("agents.tasks.purge_expired_items", PURGE_SECONDS),
+    }
+
+
+def _housekeeping(task: str, every_s: int) -> dict[str, Any]:
+    return {"task": task, "schedule": every_s, "options": {"queue": "maintenance", "expires": every_s}}
 
 
 def _other_options() -> dict[str, Any]:

@@ -20,8 +20,9 @@ from tenants import selectors
 from tenants.context import atomic, organization_context, platform_context
 from tenants.errors import InvalidKey, OrganizationSuspended
 from tenants.models import User
+from tenants.roles import Role as Seat
 from tenants.secret import Secret
-from tenants.services import create_organization, issue_key, store_credential
+from tenants.services import add_member, create_organization, issue_key, store_credential
 
 ADMIN = "admin@robutler.example"
 MEMBER = "owner@acme.example"
@@ -94,6 +95,7 @@ def prepare(url: str, chosen: provider.Provider) -> Cast:
         member = _member(password)
         _store(chosen)
     acme, globex = _organization("Acme", "acme", member), _organization("Globex", "globex", None)
+    _seat_administrator(acme)
     before = _model_before()
     for organization_id, roles in ((acme, ACME), (globex, GLOBEX)):
         with organization_context(organization_id):
@@ -159,11 +161,18 @@ def _member(password: str) -> User:
     return member
 
 
+def _seat_administrator(organization_id: UUID) -> None:
+    """Let the administrator try the console as well: staff see no organization there without a seat in it."""
+    with organization_context(organization_id), atomic():
+        admin = User.objects.get(email=ADMIN)
+        if all(seat.organization.id != organization_id for seat in selectors.memberships_of(admin.pk)):
+            add_member(organization_id=organization_id, user=admin, role=Seat.OWNER)
+
+
 def _organization(name: str, slug: str, owner: User | None) -> UUID:
     with platform_context(reason="set up the demonstration"):
         card = selectors.organization_by_slug(slug)
         organization_id = card.id if card else create_organization(name=name, slug=slug, owner=owner).id
-        ledger.open_accounts(organization_id)
         ledger.top_up(
             id=uuid5(organization_id, "demonstration"),
             organization_id=organization_id,

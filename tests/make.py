@@ -9,7 +9,7 @@ from agents.models import Agent
 from agents.services import publishing
 from agents.services.drafts import SkillChoice
 from billing import ledger
-from tenants.context import organization_context, platform_context
+from tenants.context import organization_context
 from tenants.models import Membership, Organization, User
 from tenants.roles import Role
 from tenants.services import add_member, create_organization, issue_key
@@ -33,9 +33,7 @@ def user(*, email: str | None = None, password: str | None = None, is_staff: boo
 
 
 def wallet(organization: Organization, nanos: int) -> Organization:
-    """A wallet for the organization, with `nanos` more in it; answers the organization."""
-    with platform_context(reason="a wallet for a test"):
-        ledger.open_accounts(organization.id)
+    """So much more money in the organization's wallet; answers the organization."""
     if nanos:
         ledger.top_up(
             id=uuid4(), organization_id=organization.id, amount_nanos=nanos, reference="test", actor="test@example.test"

@@ -66,6 +66,7 @@ class Migration(migrations.Migration):
                 (
                     "reverses",
                     models.OneToOneField(
+                        db_constraint=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="reversed_by",
@@ -95,6 +96,7 @@ class Migration(migrations.Migration):
                         name="transfer_group_hold_of_kind",
                     ),
                     models.UniqueConstraint(fields=("hold",), name="transfer_group_one_per_hold"),
+                    models.UniqueConstraint(fields=("organization", "id"), name="transfer_group_organization_id"),
                 ],
             },
         ),
@@ -192,7 +194,10 @@ class Migration(migrations.Migration):
                 (
                     "group",
                     models.OneToOneField(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="top_up", to="billing.transfergroup"
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="top_up",
+                        to="billing.transfergroup",
                     ),
                 ),
                 ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),

@@ -47,6 +47,10 @@ ALTER TABLE billing_transfergroup ADD CONSTRAINT transfer_group_charge
     FOREIGN KEY (organization_id, charge_id) REFERENCES billing_charge (organization_id, id);
 ALTER TABLE billing_transfergroup ADD CONSTRAINT transfer_group_hold
     FOREIGN KEY (organization_id, hold_id) REFERENCES billing_hold (organization_id, id);
+ALTER TABLE billing_transfergroup ADD CONSTRAINT transfer_group_reverses
+    FOREIGN KEY (organization_id, reverses_id) REFERENCES billing_transfergroup (organization_id, id);
+ALTER TABLE billing_topup ADD CONSTRAINT top_up_group
+    FOREIGN KEY (organization_id, group_id) REFERENCES billing_transfergroup (organization_id, id);
 """
 
 # btree_gist is not everywhere, so a list is compared as a range of one.

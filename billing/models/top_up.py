@@ -15,7 +15,7 @@ class TopUp(models.Model):
     rail = models.CharField(max_length=16, db_default="manual", default="manual")
     reference = models.CharField(max_length=200)
     actor = models.CharField(max_length=254)
-    group = models.OneToOneField("billing.TransferGroup", models.PROTECT, related_name="top_up")
+    group = models.OneToOneField("billing.TransferGroup", models.PROTECT, related_name="top_up", db_constraint=False)
     created_at = models.DateTimeField(db_default=models.functions.Now())
 
     objects = TenantManager()

@@ -25,7 +25,7 @@ class TransferGroup(models.Model):
     hold = models.ForeignKey(
         "billing.Hold", models.PROTECT, null=True, related_name="+", db_constraint=False, db_index=False
     )
-    reverses = models.OneToOneField("self", models.PROTECT, null=True, related_name="reversed_by")
+    reverses = models.OneToOneField("self", models.PROTECT, null=True, related_name="reversed_by", db_constraint=False)
     actor = models.CharField(max_length=254, db_default="", default="")
     memo = models.CharField(max_length=200, db_default="", default="")
     created_at = models.DateTimeField(db_default=models.functions.Now())
@@ -42,6 +42,7 @@ class TransferGroup(models.Model):
                 name="transfer_group_hold_of_kind",
             ),
             models.UniqueConstraint(fields=("hold",), name="transfer_group_one_per_hold"),
+            models.UniqueConstraint(fields=("organization", "id"), name="transfer_group_organization_id"),
         )
         indexes = (models.Index(fields=("organization", "id"), name="transfer_group_by_owner"),)
 

@@ -155,3 +155,12 @@ BEGIN
     RETURN NULL;
 END
 $$;
+
+-- Every organization has its accounts from the moment it exists, whoever made it.
+CREATE OR REPLACE FUNCTION billing_open_accounts_of_new() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    PERFORM billing_open_accounts(NEW.id);
+    RETURN NULL;
+END
+$$;

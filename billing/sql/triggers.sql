@@ -19,6 +19,9 @@ CREATE TRIGGER stays BEFORE TRUNCATE ON billing_priceversion
 CREATE TRIGGER stays BEFORE TRUNCATE ON billing_priceitem
     FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse_change();
 
+CREATE TRIGGER accounts AFTER INSERT ON tenants_organization
+    FOR EACH ROW EXECUTE FUNCTION billing_open_accounts_of_new();
+
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON billing_account
     FOR EACH ROW EXECUTE FUNCTION billing_guard_account();
 CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON billing_hold

@@ -9,7 +9,7 @@ from agents.models import RunContent
 from agents.runtime.events import Finished
 from agents.services.drafts import SkillChoice
 from agents.services.runs import active_runs, start_run
-from billing.errors import InsufficientFunds, NoWallet, PriceUnavailable
+from billing.errors import InsufficientFunds, PriceUnavailable
 from skills.sdk import AccessDenied, ModelUnreachable
 from tenants.context import organization_context
 from tenants.models import Organization
@@ -129,10 +129,10 @@ async def test_an_empty_wallet_is_refused_before_anything_runs(acme: Organizatio
     assert active_runs() == 0
 
 
-async def test_no_wallet_is_no_money(acme: Organization) -> None:
+async def test_an_empty_wallet_runs_nothing_that_costs(acme: Organization) -> None:
     agent = await hosted(acme, script(HELLO), price_per_run_nanos=1_000)
 
-    with pytest.raises(NoWallet):
+    with pytest.raises(InsufficientFunds):
         await converse(caller_of(acme), agent)
 
 

@@ -53,9 +53,8 @@ def test_a_top_up_happens_once_per_id(payer: Organization) -> None:
 def test_a_top_up_needs_a_wallet_that_is_not_closed(acme: Organization) -> None:
     arguments = {"organization_id": acme.id, "amount_nanos": 5, "reference": "wire", "actor": "staff@example.test"}
     with pytest.raises(NoWallet):
-        ledger.top_up(id=uuid4(), **arguments)
+        ledger.top_up(id=uuid4(), **{**arguments, "organization_id": uuid4()})
 
-    make.wallet(acme, 0)
     with money.everything():
         Account.objects.filter(organization=acme, kind="wallet").update(status="closed")
     with pytest.raises(WalletFrozen):
@@ -257,9 +256,15 @@ def test_a_frozen_wallet_starts_and_extends_nothing_but_pays_what_was_held(payer
     assert money.settle(id, cost=600).charged_nanos == 600
 
 
-def test_without_a_wallet_nothing_is_held(acme: Organization) -> None:
-    with pytest.raises(NoWallet):
+def test_every_organization_has_an_empty_wallet_from_the_start(acme: Organization) -> None:
+    assert ledger.balance(acme.id).available == 0
+    with pytest.raises(InsufficientFunds):
         money.hold(acme, 1)
+
+
+def test_without_a_wallet_nothing_is_held() -> None:
+    with pytest.raises(NoWallet):
+        money.hold(Organization(id=uuid4()), 1)
 
 
 def test_the_same_hold_asked_for_again_is_the_same_hold(payer: Organization) -> None:

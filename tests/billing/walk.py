@@ -61,7 +61,6 @@ class Walk:
                     " VALUES (%s, %s, 'W', 'active', now())",
                     (id, f"walk-{id.hex}"),
                 )
-                self.database.execute("SELECT billing_open_accounts(%s)", (id,))
             kinds = [
                 self.top_up,
                 self.hold,

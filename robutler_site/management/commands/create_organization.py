@@ -6,7 +6,6 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from billing import ledger
 from robutler_site import output
 from tenants.context import atomic, platform_context
 from tenants.services import create_organization
@@ -34,6 +33,5 @@ class Command(BaseCommand):
                 organization = create_organization(name=options["name"] or slug.capitalize(), slug=slug, owner=owner)
             except ValidationError as error:
                 raise CommandError("; ".join(error.messages)) from error
-            ledger.open_accounts(organization.id)
         row = {"id": organization.id, "slug": organization.slug, "name": organization.name}
         output.show(self.stdout, [row], as_json=options["as_json"])
