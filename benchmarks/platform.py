@@ -22,6 +22,7 @@ def platform_under_test(upstream: int, *, models: Sequence[str]) -> Generator[Sy
     environment = {
         "ROBUTLER_VAR_DIR": str(var_dir),
         "ROBUTLER_OUTBOUND_ALLOW": f"127.0.0.1:{upstream}",
+        "ROBUTLER_LOG_FORMAT": "json",
         "DJANGO_SETTINGS_MODULE": "robutler_site.settings",
     }
     try:
