@@ -65,6 +65,10 @@ def arguments_of(
     for name in request.parameters:
         if name not in PARAMETERS and name not in IGNORED:
             raise ModelRejected(f"Models of this kind take no {name!r}.", parameter=name, code="unsupported_parameter")
+    if request.parameters.get("n") not in (None, 1):
+        raise ModelRejected(
+            "Models of this kind give one reply at a time.", parameter="n", code="unsupported_parameter"
+        )
     arguments = {name: value for name, value in request.parameters.items() if name in PARAMETERS and value is not None}
     if request.tools:
         arguments["tools"] = [dict(tool) for tool in request.tools]

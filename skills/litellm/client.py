@@ -7,16 +7,22 @@ import sys
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from types import ModuleType
-from typing import Any
+from typing import Any, cast, get_args
 
 import msgspec
 
 from skills.litellm import failures
 from skills.litellm.arguments import arguments_of, without_addresses
-from skills.sdk import Chunk, Credential, ModelRequest, ModelUnreachable, ToolCallFragment, Usage
-from skills.sdk.providers import TOKENS_MAX, usage_of
+from skills.litellm.witness import watch
+from skills.sdk import Chunk, Credential, FinishReason, ModelRequest, ModelUnreachable, ToolCallFragment, Usage
+from skills.sdk.providers import usage_of
+
+VENDOR_SECONDS = 5.0
+"""How much longer than ours the limits of litellm's own clients are: ours are to be the ones that strike."""
 
 _vendor: ModuleType | None = None
+_GREETING = {"role": "user", "content": "Hello."}
+_REASONS: frozenset[str] = frozenset(get_args(FinishReason))
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +49,7 @@ async def attempt(call: Call) -> AsyncGenerator[Chunk]:
     """Send the request and yield the reply as it comes. Raises a ModelFailed."""
     litellm = await vendor()
     import httpx
+    from litellm.llms.base_llm.base_model_iterator import BaseModelResponseIterator
 
     messages = await without_addresses(call.request.messages)
     arguments = arguments_of(
@@ -51,23 +58,23 @@ async def attempt(call: Call) -> AsyncGenerator[Chunk]:
         model=call.model,
         credential=call.credential,
         messages=messages,
-        timeout=httpx.Timeout(max(call.first_byte_s, call.idle_s), connect=call.connect_s),
+        timeout=httpx.Timeout(max(call.first_byte_s, call.idle_s) + VENDOR_SECONDS, connect=call.connect_s),
     )
     with failures.told(provider=call.provider, hidden=call.credential.secret.reveal()):
-        async with asyncio.timeout(call.first_byte_s):
+        begun_by = asyncio.get_running_loop().time() + call.first_byte_s
+        async with asyncio.timeout_at(begun_by):
             stream = await litellm.acompletion(**arguments)
+        watch(stream, passes_over_errors=BaseModelResponseIterator)
         async with aclosing(stream):
             reported: Any = None
-            patience = call.first_byte_s
-            while True:
-                async with asyncio.timeout(patience):
-                    piece = await anext(stream, None)
-                if piece is None:
-                    break
-                patience = call.idle_s
+            async with asyncio.timeout_at(begun_by):
+                piece = await anext(stream, None)
+            while piece is not None:
                 reported = getattr(piece, "usage", None) or reported
                 for chunk in _chunks(piece, stream):
                     yield chunk
+                async with asyncio.timeout(call.idle_s):
+                    piece = await anext(stream, None)
             if (usage := _usage(stream, reported)) is not None:
                 yield Chunk(usage=usage)
 
@@ -87,6 +94,10 @@ def _imported() -> ModuleType:
         setattr(litellm, callbacks, [])
     for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # its lines carry requests and addresses
+    # What the first call would import while everybody waits: clients, token counters, streams.
+    import openai.resources  # noqa: F401
+
+    litellm.completion(model="openai/gpt-4o", messages=[_GREETING], mock_response="Hello.", stream=True)
     return sys.modules["litellm"]
 
 
@@ -104,10 +115,16 @@ def _chunks(piece: Any, stream: Any) -> Iterator[Chunk]:
             tool_calls=tuple(_fragment(call) for call in getattr(said, "tool_calls", None) or ()),
             logprobs=_plain(getattr(choice, "logprobs", None)),
             extras=_extras(said),
-            finish_reason=reason or None,
+            finish_reason=_reason(reason),
         )
         if chunk != Chunk(choice=choice.index):
             yield chunk
+
+
+def _reason(reason: Any) -> FinishReason | None:
+    if not reason:
+        return None
+    return cast(FinishReason, reason) if reason in _REASONS else "stop"
 
 
 def _text(said: Any, name: str) -> str:
@@ -134,12 +151,11 @@ def _plain(value: Any) -> Any:
 def _usage(stream: Any, final: Any) -> Usage | None:
     """The usage, if the provider reported one: where it did not, litellm makes one up."""
     reported = [piece.usage for piece in stream.chunks if getattr(piece, "usage", None) is not None]
-    if not reported or not all(_is_possible(usage) for usage in reported):
+    if not reported:
         return None
+    final = final or reported[-1]
+    for name in ("prompt_tokens", "completion_tokens"):
+        if all(getattr(usage, name, None) != getattr(final, name) for usage in reported):
+            return None
     spoke = any(choice.delta.content or choice.delta.tool_calls for piece in stream.chunks for choice in piece.choices)
-    return usage_of((final or reported[-1]).model_dump(), spoke=spoke)
-
-
-def _is_possible(usage: Any) -> bool:
-    counts = (usage.prompt_tokens, usage.completion_tokens)
-    return all(isinstance(count, int) and 0 <= count <= TOKENS_MAX for count in counts)
+    return usage_of(final.model_dump(), spoke=spoke)

@@ -1,6 +1,7 @@
 """Turns litellm's many exceptions into the runtime's few."""
 
 import ast
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,8 +20,13 @@ from skills.sdk import (
     ModelUnreachable,
 )
 from skills.sdk.providers import words_about_request
+from skills.sdk.retries import ConnectTimeout
 
 OVERLOADED = 529
+CAUSES_MAX = 10
+_STUMBLES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What code raises that expected another reply than it got."""
+logger = logging.getLogger(__name__)
 _PREFIXES = re.compile(r"^(?:litellm\.)?(?:\w*(?:Error|Exception|Timeout)\b[\s:.-]*|litellm\.|- )+")
 _CODES = {
     "ContextWindowExceededError": "context_length_exceeded",
@@ -44,6 +50,9 @@ def told(*, provider: str, hidden: str) -> Iterator[None]:
         raise failure_of(error, provider=provider, hidden=hidden) from None
     except (httpx.HTTPError, aiohttp.ClientError):
         raise ModelUnreachable("The model's provider cannot be reached, or broke off its reply.") from None
+    except _STUMBLES as error:
+        logger.warning("litellm's module for %s stumbled over a reply: %s.", provider, type(error).__name__)
+        raise ModelUnreachable("The model's provider sent a reply that is not readable.") from None
 
 
 def failure_of(error: Any, *, provider: str, hidden: str) -> ModelFailed:
@@ -55,7 +64,8 @@ def failure_of(error: Any, *, provider: str, hidden: str) -> ModelFailed:
             f"The provider {provider} refuses the agent's credential. The agent's owner has to mend it."
         )
     if name in ("Timeout", "APITimeoutError"):
-        return ModelTimeout("The model's provider took too long.")
+        kind = ConnectTimeout if _was_connecting(error) else ModelTimeout
+        return kind("The model's provider took too long.")
     if name == "RateLimitError" or status == HTTPStatus.TOO_MANY_REQUESTS:
         return ModelRateLimited("The model's provider limits how often it may be asked.", retry_after_s=_wait(error))
     if status in (HTTPStatus.SERVICE_UNAVAILABLE, OVERLOADED):
@@ -63,6 +73,18 @@ def failure_of(error: Any, *, provider: str, hidden: str) -> ModelFailed:
     if isinstance(status, int) and HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return _rejected(error, name, hidden)
     return ModelUnreachable("The model's provider failed, or broke off its reply.")
+
+
+def _was_connecting(error: BaseException) -> bool:
+    """Whether the provider had not been reached yet: the cause says so."""
+    import httpx
+
+    cause: BaseException | None = error
+    for _ in range(CAUSES_MAX):
+        if cause is None or isinstance(cause, httpx.ConnectTimeout):
+            return cause is not None
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def _rejected(error: Any, name: str, hidden: str) -> ModelRejected:

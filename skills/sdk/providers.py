@@ -62,6 +62,14 @@ def usage_of(told: object, *, spoke: bool) -> Usage | None:
     )
 
 
+def is_possible_usage(told: object) -> bool:
+    """Whether what is told in OpenAI's shape holds counts of tokens, and no fractions, words or impossible numbers."""
+    if not isinstance(told, dict):
+        return False
+    totals = (told.get(name) for name in ("prompt_tokens", "completion_tokens", "total_tokens"))
+    return all(total is None or _count(total) is not None for total in totals)
+
+
 def _count(value: object) -> int | None:
     fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= TOKENS_MAX
     return value if fits and isinstance(value, int) else None
