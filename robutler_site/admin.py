@@ -53,6 +53,10 @@ class ConsoleSite(Site):
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return super().index(request, {**(extra_context or {}), **home.of_organization(request)})
 
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """What pages may show; an example is looked up by those that show one."""
+        return {**super().each_context(request), "example_agent": home.example_agent}
+
 
 class StaffSite(Site):
     """Where the platform's staff look after everything."""

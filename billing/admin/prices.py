@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest
 from django.utils import timezone
+from unfold import widgets
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
@@ -14,6 +15,7 @@ from billing.dollar_fields import DollarsField
 from billing.models import PriceItem, PriceVersion
 from billing.publishing import NotADraft, copy_version, publish_version
 
+_COPIED = ", copied "
 STATE_LABELS = {"draft": "info", "published": "success"}
 
 
@@ -74,19 +76,43 @@ class StaffPriceVersionAdmin(ModelAdmin):
     def copy(self, request: HttpRequest, queryset: Any) -> None:
         """Begin the next version from this one's items."""
         for version in queryset:
-            name = f"{version.name}, copied {timezone.now():%Y-%m-%d %H:%M:%S}"
-            draft = copy_version(version_id=version.pk, name=name[:80], created_by=str(request.user))
+            name = f"{version.name.partition(_COPIED)[0][:40]}{_COPIED}{timezone.now():%Y-%m-%d %H:%M:%S.%f}"
+            draft = copy_version(version_id=version.pk, name=name, created_by=str(request.user))
             messages.success(request, f"Drafted {draft} from {version}.")
 
 
 class PriceItemForm(forms.ModelForm):
-    """One price, in dollars per million units."""
+    """One price, in dollars per million units; a fee in percent."""
 
-    price = DollarsField(scale=PICOS_PER_DOLLAR_A_MILLION, label="Price ($ per 1 M units)")
+    price = DollarsField(
+        scale=PICOS_PER_DOLLAR_A_MILLION, label="Price ($ per 1 M units)", help_text="For a fee: percent of the price."
+    )
+    most = forms.IntegerField(
+        required=False,
+        min_value=1,
+        label="Most",
+        help_text="The most units one call can use, if known.",
+        widget=widgets.UnfoldAdminIntegerFieldWidget(),
+    )
 
     class Meta:
         model = PriceItem
         fields: ClassVar = ("version", "model", "unit", "context_from", "price", "most")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self.instance.unit == PriceItem.Unit.BASIS_POINTS:
+            self.initial["price"] = plain(self.instance.price, scale=100)
+
+    def clean(self) -> dict[str, Any]:
+        """A fee is kept in hundredths of a percent."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        if cleaned.get("unit") == PriceItem.Unit.BASIS_POINTS and "price" in cleaned:
+            points, finer = divmod(cleaned["price"], PICOS_PER_DOLLAR_A_MILLION // 100)
+            if finer:
+                self.add_error("price", "A fee has at most two decimals.")
+            cleaned["price"] = points
+        return cleaned
 
 
 class StaffPriceItemAdmin(ModelAdmin):

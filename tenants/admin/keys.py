@@ -69,6 +69,7 @@ class MemberKeyAdmin(KeyColumns, MemberAdmin):
     reads = KEYS_WRITE
     writes = KEYS_WRITE
     form = KeyForm
+    change_form_template = "console/key_form.html"
     list_display: ClassVar = ("name", "shown_key", "shown_state", "shown_permissions", "last_used_at", "expires_at")
     search_fields: ClassVar = ("name", "public_id")
     actions: ClassVar = ("revoke",)
@@ -123,6 +124,7 @@ class MemberKeyAdmin(KeyColumns, MemberAdmin):
         }
         response = TemplateResponse(request, "console/new_key.html", context)
         response["Cache-Control"] = "no-store"
+        response["Referrer-Policy"] = "no-referrer"
         return response
 
     @action(description="Revoke the selected keys", permissions=("change",))

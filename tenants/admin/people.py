@@ -1,9 +1,10 @@
 """People and their seats."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import messages
+from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from unfold import widgets
@@ -11,14 +12,30 @@ from unfold.admin import ModelAdmin
 
 from tenants import services
 from tenants.admin.seats import MemberAdmin, seat_of
-from tenants.errors import PermissionMissing
 from tenants.models import Membership, User
 from tenants.permissions import MEMBERS_WRITE
 from tenants.roles import Role
 
+LAST_OWNER = "An organization keeps at least one owner: make somebody else owner first."
+OWNERS_ONLY = "Only an owner changes an owner's seat."
+
+
+def refusals(seats: Iterable[Membership], *, by_owner: bool) -> list[str]:
+    """Why these seats cannot be taken away, or become less than an owner's; nothing when they can."""
+    owners = [seat for seat in seats if seat.role == Role.OWNER]
+    if owners and not by_owner:
+        return [OWNERS_ONLY]
+    for organization_id in {seat.organization_id for seat in owners}:
+        left = Membership.objects.filter(organization_id=organization_id, role=Role.OWNER)
+        if not left.exclude(pk__in=[seat.pk for seat in owners]).exists():
+            return [LAST_OWNER]
+    return []
+
 
 class SeatForm(forms.ModelForm):
     """A seat for someone who can already sign in."""
+
+    by_owner = True
 
     email = forms.EmailField(
         help_text="The address they sign in with.", widget=widgets.UnfoldAdminEmailInputWidget(), required=False
@@ -36,10 +53,34 @@ class SeatForm(forms.ModelForm):
             if person is None or Membership.objects.filter(user=person).exists():
                 raise ValidationError("Nobody signs in with this address, or they have a seat already.")
             cleaned["user"] = person
+        elif cleaned.get("role") != Role.OWNER:
+            for refusal in refusals([self.instance], by_owner=self.by_owner):
+                self.add_error("role", refusal)
         return cleaned
 
 
-class MemberSeatAdmin(MemberAdmin):
+class Seats:
+    """What holds for seats on both sites."""
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Seats that have to stay are shown as protected, with the reason."""
+        deleted, counts, needed, protected = super().get_deleted_objects(objs, request)  # type: ignore[misc]  # Django's
+        return deleted, counts, needed, [*protected, *refusals(objs, by_owner=self.is_by_owner(request))]
+
+    def is_by_owner(self, request: HttpRequest) -> bool:
+        """Whether owners' seats may be changed; staff may."""
+        return True
+
+    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
+        """Take the seat away."""
+        services.remove_member(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for seat in queryset:
+            services.remove_member(seat)
+
+
+class MemberSeatAdmin(Seats, MemberAdmin):
     """Who sits in the organization."""
 
     reads = MEMBERS_WRITE
@@ -61,7 +102,8 @@ class MemberSeatAdmin(MemberAdmin):
 
     def get_form(self, request: HttpRequest, obj: Membership | None = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002  # Django's own signature
         form = super().get_form(request, obj, change=change, **kwargs)
-        if "role" in form.base_fields and seat_of(request).role != Role.OWNER:
+        form.by_owner = self.is_by_owner(request)
+        if "role" in form.base_fields and not form.by_owner:
             form.base_fields["role"].choices = [choice for choice in Role.choices if choice[0] != Role.OWNER]
         return form
 
@@ -74,28 +116,10 @@ class MemberSeatAdmin(MemberAdmin):
             )
             obj.__dict__.update(given.__dict__)
             return
-        seat = Membership.objects.get(pk=obj.pk)
-        try:
-            self._keep_owners_to_owners(request, seat)
-            services.change_role(seat, role=role)
-        except PermissionMissing as error:
-            messages.error(request, str(error))
+        services.change_role(Membership.objects.get(pk=obj.pk), role=role)
 
-    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
-        """Take the seat away."""
-        try:
-            self._keep_owners_to_owners(request, obj)
-            services.remove_member(obj)
-        except PermissionMissing as error:
-            messages.error(request, str(error))
-
-    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        for seat in queryset:
-            self.delete_model(request, seat)
-
-    def _keep_owners_to_owners(self, request: HttpRequest, seat: Membership) -> None:
-        if seat.role == Role.OWNER and seat_of(request).role != Role.OWNER:
-            raise PermissionMissing("Only an owner changes an owner's seat.")
+    def is_by_owner(self, request: HttpRequest) -> bool:
+        return seat_of(request).role == Role.OWNER
 
 
 class NewUserForm(forms.ModelForm):
@@ -110,6 +134,12 @@ class NewUserForm(forms.ModelForm):
     def clean_email(self) -> str:
         """Compared without case."""
         return str(self.cleaned_data["email"]).lower()
+
+    def clean_password(self) -> str:
+        """A password that the platform's rules accept."""
+        password = str(self.cleaned_data["password"])
+        validate_password(password, self.instance)
+        return password
 
 
 class StaffUserAdmin(ModelAdmin):
@@ -144,7 +174,23 @@ class StaffUserAdmin(ModelAdmin):
         super().save_model(request, obj, form, change)
 
 
-class StaffSeatAdmin(ModelAdmin):
+class StaffSeatForm(forms.ModelForm):
+    """Any seat in any organization."""
+
+    class Meta:
+        model = Membership
+        fields: ClassVar = ("organization", "user", "role")
+
+    def clean_role(self) -> str:
+        """What the seat allows, unless its organization would be left without an owner."""
+        role = str(self.cleaned_data["role"])
+        if not self.instance._state.adding and role != Role.OWNER:
+            for refusal in refusals([self.instance], by_owner=True):
+                raise ValidationError(refusal)
+        return role
+
+
+class StaffSeatAdmin(Seats, ModelAdmin):
     """Every seat in every organization."""
 
     list_display: ClassVar = ("user", "organization", "role", "created_at")
@@ -152,6 +198,8 @@ class StaffSeatAdmin(ModelAdmin):
     list_filter: ClassVar = ("role",)
     search_fields: ClassVar = ("user__email", "organization__slug")
     autocomplete_fields: ClassVar = ("user", "organization")
+    form = StaffSeatForm
+    ordering: ClassVar = ("organization__slug", "user__email")
     fields: ClassVar = ("organization", "user", "role")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Membership | None = None) -> Any:
@@ -161,21 +209,7 @@ class StaffSeatAdmin(ModelAdmin):
         """Give the seat, or change what it allows."""
         role = Role(form.cleaned_data["role"])
         if change:
-            try:
-                services.change_role(Membership.objects.get(pk=obj.pk), role=role)
-            except PermissionMissing as error:
-                messages.error(request, str(error))
+            services.change_role(Membership.objects.get(pk=obj.pk), role=role)
         else:
             given = services.add_member(organization_id=obj.organization_id, user=obj.user, role=role)
             obj.__dict__.update(given.__dict__)
-
-    def delete_model(self, request: HttpRequest, obj: Membership) -> None:
-        """Take the seat away."""
-        try:
-            services.remove_member(obj)
-        except PermissionMissing as error:
-            messages.error(request, str(error))
-
-    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
-        for seat in queryset:
-            self.delete_model(request, seat)

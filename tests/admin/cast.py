@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connections
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -49,9 +48,10 @@ def page(site: str, model: Any, kind: str, *args: Any) -> str:
     return reverse(f"{site}:{model._meta.app_label}_{model._meta.model_name}_{kind}", args=args)
 
 
-def text(response: HttpResponse) -> str:
+def text(response: Any) -> str:
     """What a page says."""
-    return response.content.decode()
+    said: str = response.content.decode()
+    return said
 
 
 class _Fields(HTMLParser):
@@ -117,14 +117,14 @@ class _Fields(HTMLParser):
             self.values[self._area] = f"{self.values[self._area]}{data}".removeprefix("\n").removeprefix("\r\n")
 
 
-def fields(response: HttpResponse, form: str) -> Form:
+def fields(response: Any, form: str) -> Form:
     """The values that the form of this id would send as the page stands."""
     reader = _Fields(form)
     reader.feed(text(response))
     return reader.values
 
 
-def buttons(response: HttpResponse, form: str) -> list[str]:
+def buttons(response: Any, form: str) -> list[str]:
     """The names of the buttons of a form."""
     reader = _Fields(form)
     reader.feed(text(response))
@@ -133,7 +133,7 @@ def buttons(response: HttpResponse, form: str) -> list[str]:
 
 def submit(client: Client, address: str, form: str, **changes: Any) -> Any:
     """Open a page, change some fields of its form, send it; `None` clears a field, `__` in a name is a dot."""
-    values = fields(client.get(address), form)  # type: ignore[arg-type]
+    values = fields(client.get(address), form)
     for name, value in changes.items():
         name = name.replace("__", ".")
         if value is None:

@@ -103,7 +103,7 @@ def test_a_price_is_kept_exactly(
 
     made = agent_of(acme, slug)
     assert getattr(made, column) == kept
-    assert fields(us.get(page("console", Agent, "change", made.pk)), FORM)[field] == entered  # type: ignore[arg-type]
+    assert fields(us.get(page("console", Agent, "change", made.pk)), FORM)[field] == entered
 
 
 @pytest.mark.parametrize("entered", ["0.0000000001", "-1", "1e3000", "NaN", "a lot"])
@@ -164,7 +164,7 @@ def test_options_come_back_as_they_were_entered(acme: Organization, us: Client) 
     entered = {"calculator.enabled": "on", "calculator.digits": "5", "clock.enabled": "on", "clock.zone": "Europe/Riga"}
     new(us, slug, **entered)
 
-    shown = fields(us.get(page("console", Agent, "change", agent_of(acme, slug).pk)), FORM)  # type: ignore[arg-type]
+    shown = fields(us.get(page("console", Agent, "change", agent_of(acme, slug).pk)), FORM)
 
     assert {name: shown[name] for name in entered} == entered
 
@@ -218,7 +218,7 @@ def test_only_what_is_published_can_be_taken_back(acme: Organization, us: Client
     offered = [text(us.get(page("console", Agent, "change", made.pk))) for made in (draft, live)]
 
     assert ["_unpublish" in body for body in offered] == [False, True]
-    assert buttons(us.get(reverse(ADD)), "no-such-form") == []  # type: ignore[arg-type]
+    assert buttons(us.get(reverse(ADD)), "no-such-form") == []
 
 
 def test_an_older_version_can_be_made_live(acme: Organization, us: Client) -> None:
@@ -247,7 +247,7 @@ def test_a_link_rolls_nothing_back(acme: Organization, us: Client) -> None:
 def test_who_saves_second_is_told_of_the_first(acme: Organization, us: Client) -> None:
     made = make.agent(acme)
     address = page("console", Agent, "change", made.pk)
-    opened = fields(us.get(address), FORM)  # type: ignore[arg-type]
+    opened = fields(us.get(address), FORM)
     submit(member(acme), address, FORM, instructions="The first.")
 
     answer = us.post(address, {**opened, "instructions": "The second."})

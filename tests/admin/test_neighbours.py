@@ -106,7 +106,7 @@ def test_every_offered_filter_stays_within_ours(us: Client, neighbour: Neighbour
 @of_every_model
 def test_autocompletion_offers_nothing_of_theirs(us: Client, neighbour: Neighbour, model: type[Model]) -> None:
     for related in [name.name for name in model._meta.concrete_fields if name.is_relation]:
-        asked = {"app_label": model._meta.app_label, "model_name": model._meta.model_name, "field_name": related}
+        asked = {"app_label": model._meta.app_label, "model_name": str(model._meta.model_name), "field_name": related}
         answer = us.get(reverse("console:autocomplete"), {**asked, "term": "canary"})
 
         assert answer.status_code in {403, 404} or json.loads(answer.content)["results"] == []
