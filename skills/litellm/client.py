@@ -13,7 +13,7 @@ import msgspec
 
 from skills.litellm import failures
 from skills.litellm.arguments import arguments_of, without_addresses
-from skills.litellm.witness import watch
+from skills.litellm.witness import Witness
 from skills.sdk import Chunk, Credential, FinishReason, ModelRequest, ModelUnreachable, ToolCallFragment, Usage
 from skills.sdk.providers import usage_of
 
@@ -64,14 +64,15 @@ async def attempt(call: Call) -> AsyncGenerator[Chunk]:
         begun_by = asyncio.get_running_loop().time() + call.first_byte_s
         async with asyncio.timeout_at(begun_by):
             stream = await litellm.acompletion(**arguments)
-        watch(stream, passes_over_errors=BaseModelResponseIterator)
+        witness = Witness(passes_over_errors=BaseModelResponseIterator)
+        witness.watch(stream)
         async with aclosing(stream):
             reported: Any = None
             async with asyncio.timeout_at(begun_by):
                 piece = await anext(stream, None)
             while piece is not None:
                 reported = getattr(piece, "usage", None) or reported
-                for chunk in _chunks(piece, stream):
+                for chunk in _chunks(piece, ended=witness.has_ended(stream)):
                     yield chunk
                 async with asyncio.timeout(call.idle_s):
                     piece = await anext(stream, None)
@@ -101,11 +102,10 @@ def _imported() -> ModuleType:
     return sys.modules["litellm"]
 
 
-def _chunks(piece: Any, stream: Any) -> Iterator[Chunk]:
+def _chunks(piece: Any, *, ended: bool) -> Iterator[Chunk]:
     for choice in piece.choices:
         said, reason = choice.delta, choice.finish_reason
-        if reason and not (stream.received_finish_reason or stream.intermittent_finish_reason):
-            # litellm ends every stream with a reason, also one that broke off.
+        if reason and not ended:
             raise ModelUnreachable("The model's provider broke off its reply.")
         chunk = Chunk(
             choice=choice.index,

@@ -23,6 +23,7 @@ from skills.sdk.providers import words_about_request
 from skills.sdk.retries import ConnectTimeout
 
 OVERLOADED = 529
+REFUSED = frozenset((HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN))
 CAUSES_MAX = 10
 _STUMBLES = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 """What code raises that expected another reply than it got."""
@@ -59,7 +60,7 @@ def failure_of(error: Any, *, provider: str, hidden: str) -> ModelFailed:
     """The runtime's error for one of litellm's."""
     error = getattr(error, "original_exception", None) or error
     name, status = type(error).__name__, getattr(error, "status_code", None)
-    if name in ("AuthenticationError", "PermissionDeniedError", "PaymentRequiredError"):
+    if status in REFUSED:
         return ModelUnauthorized(
             f"The provider {provider} refuses the agent's credential. The agent's owner has to mend it."
         )
