@@ -33,7 +33,8 @@ INSTALLED_APPS = [
     "agents",
     "robutler_site",
     "rest_framework",
-    "django_celery_beat",
+    # Only the clock reads its tables; a web process starts without Celery and all it brings along.
+    *([] if "robutler_site.asgi" in sys.modules else ["django_celery_beat"]),
 ]
 
 MIDDLEWARE = [
