@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from skills.openai.messages import sendable
 from skills.sdk import ModelRejected, ModelRequest
 
 PARAMETERS = frozenset(
@@ -29,7 +30,7 @@ LimitField = Literal["max_tokens", "max_completion_tokens"]
 
 def body_of(request: ModelRequest, *, model: str, limit_field: LimitField, openai_itself: bool) -> bytes:
     """The request as JSON. Raises ModelRejected for a field that no server could be sent."""
-    body: dict[str, Any] = {"model": model, "messages": request.messages}
+    body: dict[str, Any] = {"model": model, "messages": sendable(request.messages)}
     body |= _allowed(request.parameters, openai_itself=openai_itself)
     if request.tools:
         body["tools"] = request.tools

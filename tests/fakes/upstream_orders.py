@@ -3,8 +3,8 @@
 An order is a name and options: `count-400:pace=20:cut=5` counts to 400, a number every 20 ms, and dies in the middle of
 the sixth event. A last user message that begins with `/` overrides the model: `/tool-add {"a": 1, "b": 2}`.
 
-Names: `echo` (also any unknown one), `count-N`, `tool-NAME`, `tools-NAME+NAME`, `raw` (the message is the stream), and
-those of `ALIASES`.
+Names: `echo` (also any unknown one), `count-N`, `tool-NAME`, `tools-NAME+NAME`, `raw` (the message is the stream, which
+`stalling` never ends), and those of `ALIASES`.
 Options: `pace` ms between pieces · `size` characters a piece (echo) · `reasoning` pieces first · `n` is the request's ·
 `deaf` ignores max_tokens · `usage` none, last, every, negative, float, string, huge (default: OpenAI's own way) ·
 `crlf` · `comments` between events · `dribble` bytes a write · `parts` content as a list · `json` a whole completion ·

@@ -54,6 +54,8 @@ def stream(order: Order, request: dict[str, Any], reply: Reply, sale: Sale) -> I
     """The reply as a stream of events."""
     if order.name == "raw":
         yield order.payload.encode()
+        if order.has("stalling"):
+            yield Stall()
         return
     events = _events(order, request, reply, sale)
     if order.has("comments"):
