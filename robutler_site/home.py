@@ -80,7 +80,8 @@ def of_platform() -> dict[str, Any]:
             ("Reserved by runs", dollars(wallets.held)),
             ("Open holds", str(wallets.open_holds)),
         ],
-        "top_ups": selectors.last_top_ups(limit=8),
+        "top_ups": [(top_up, dollars(top_up.amount)) for top_up in selectors.last_top_ups(limit=8)],
+        "is_everybodys": True,
         "runs": Run.objects.select_related("organization")[:8],
     }
 

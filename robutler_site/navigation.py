@@ -144,7 +144,7 @@ UNFOLD_STAFF = {
                 "items": [
                     _page("Organizations", "domain", "admin:tenants_organization_changelist"),
                     _page("People", "person", "admin:tenants_user_changelist"),
-                    _page("Seats", "group", "admin:tenants_membership_changelist"),
+                    _page("Memberships", "group", "admin:tenants_membership_changelist"),
                     _page("API keys", "key", "admin:tenants_apikey_changelist"),
                     _page("Platform credentials", "lock", "admin:tenants_providercredential_changelist"),
                     _page("Audit log", "policy", "admin:tenants_auditevent_changelist"),

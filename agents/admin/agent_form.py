@@ -60,6 +60,7 @@ class AgentForm(forms.ModelForm):
             *("name", "slug", "description", "visibility", "model", "instructions"),
             *("on_disconnect", "keeps_content", "drop_unsupported"),
         )
+        help_texts: ClassVar = {"model": "The provider and the model, such as openai/gpt-4o-mini or scripted/persona."}
         widgets: ClassVar = {
             "model": widgets.UnfoldAdminTextInputWidget(attrs={"list": "known-models", "autocomplete": "off"}),
             "description": widgets.UnfoldAdminTextareaWidget(attrs={"rows": 2}),

@@ -33,6 +33,11 @@ class KeyForm(forms.ModelForm):
     class Meta:
         model = ApiKey
         fields: ClassVar = ("name", "permissions", "test_mode", "expires_at", "max_parallel")
+        help_texts: ClassVar = {
+            "name": "What tells it from the others, such as where it is used.",
+            "expires_at": "In UTC; leave it empty for a key that does not expire.",
+            "max_parallel": "How many requests may be under way at once; empty for as many as the platform allows.",
+        }
 
     def clean_expires_at(self) -> Any:
         """A moment that is still to come, or none."""

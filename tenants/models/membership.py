@@ -23,7 +23,7 @@ class Membership(TenantModel):
         )
 
     def __str__(self) -> str:
-        return f"{self.role} {self.user_id}"
+        return f"{self.role} {self.user}"
 
     @property
     def permissions(self) -> frozenset[str]:
