@@ -170,8 +170,7 @@ LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = False
-DATE_FORMAT = "Y-m-d"
-DATETIME_FORMAT = "Y-m-d H:i:s"
+FORMAT_MODULE_PATH = ["robutler_site.formats"]
 FORMS_URLFIELD_ASSUME_HTTPS = True
 
 STATIC_URL = "static/"

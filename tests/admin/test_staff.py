@@ -223,6 +223,12 @@ def test_a_run_shows_its_money(them: Client, acme: Organization) -> None:
         assert "Reserved" in shown
 
 
+def test_dates_are_written_so_that_they_sort(them: Client, acme: Organization) -> None:
+    shown = text(them.get(page("admin", Organization, "changelist")))
+
+    assert f"{acme.created_at:%Y-%m-%d %H:%M:%S}" in shown
+
+
 def _looks(row: Any) -> list[tuple[str, tuple[Any, ...]]]:
     return [("changelist", ()), ("change", (row.pk,)), ("history", (row.pk,))]
 
