@@ -66,6 +66,9 @@ def test_whoever_hangs_up_after_any_chunk_frees_the_upstream_and_the_money(
 ) -> None:
     address = cast.publish(model=model_on(skill, "echo"))
 
+    with streaming(live, cast, address, f"/count-1:{skill}-begin") as stream:
+        stream.rest()  # Whoever uses litellm first waits for its import, and would leave before the upstream is asked.
+
     def hang_up(after: int) -> tuple[int, bool, bool]:
         order = f"count-400:pace=20:{skill}-hangup={after}"
         with streaming(live, cast, address, f"/{order}") as stream:
