@@ -107,6 +107,7 @@ class StaffHoldAdmin(AmountColumn, StaffRecordAdmin):
     list_filter: ClassVar = ("state",)
     search_fields: ClassVar = ("id", "organization__slug")
     ordering: ClassVar = ("-opened_at",)
+    fields: ClassVar = ("opened_at", "organization", "charge", "shown_amount", "state", "expires_at", "closed_at", "id")
 
 
 class StaffChargeAdmin(StaffRecordAdmin):
@@ -130,25 +131,45 @@ class StaffChargeAdmin(StaffRecordAdmin):
         return super().get_queryset(request).select_related("organization", "beneficiary", "price_version")
 
 
+def _in_dollars(field: str, description: str) -> Any:
+    """A column that writes an amount in dollars."""
+
+    @display(description=description, ordering=field)
+    def shown(admin: Any, row: Any) -> str:
+        return dollars(getattr(row, field))
+
+    return shown
+
+
 class StaffSettlementAdmin(StaffRecordAdmin):
     """What holds came to."""
 
-    list_display: ClassVar = ("hold_id", "organization", "shown_charged", "shown_cost", "shown_loss", "source", "late")
-    list_select_related: ClassVar = ("organization",)
+    list_display: ClassVar = (
+        *("created_at", "organization", "shown_reference", "shown_charged", "shown_cost", "shown_loss"),
+        *("source", "late"),
+    )
+    list_select_related: ClassVar = ("organization", "hold__charge")
     list_filter: ClassVar = ("source", "late", "platform_credential")
     search_fields: ClassVar = ("hold__id", "organization__slug")
+    ordering: ClassVar = ("-pk",)
+    fields: ClassVar = (
+        *("created_at", "organization", "beneficiary", "shown_reference", "hold_id", "source", "late"),
+        *("platform_credential", "shown_reserved", "shown_overrun", "shown_cost", "shown_markup", "shown_fee"),
+        *("shown_charged", "shown_creator_share", "shown_platform_share", "shown_loss"),
+    )
+    readonly_fields: ClassVar = fields
 
-    @display(description="Charged", ordering="charged")
-    def shown_charged(self, settlement: Settlement) -> str:
-        """What the payer paid."""
-        return dollars(settlement.charged)
+    shown_charged = _in_dollars("charged", "Charged")
+    shown_cost = _in_dollars("cost", "Provider's cost")
+    shown_markup = _in_dollars("markup", "Agent's price")
+    shown_fee = _in_dollars("fee", "Platform's fee")
+    shown_reserved = _in_dollars("reserved", "Reserved")
+    shown_overrun = _in_dollars("overrun", "Beyond the reservation")
+    shown_creator_share = _in_dollars("creator_share", "To the agent's owner")
+    shown_platform_share = _in_dollars("platform_share", "To the platform")
+    shown_loss = _in_dollars("loss", "Loss")
 
-    @display(description="Provider's cost", ordering="cost")
-    def shown_cost(self, settlement: Settlement) -> str:
-        """What the provider charges."""
-        return dollars(settlement.cost)
-
-    @display(description="Loss", ordering="loss")
-    def shown_loss(self, settlement: Settlement) -> str:
-        """What nobody paid."""
-        return dollars(settlement.loss)
+    @display(description="What for")
+    def shown_reference(self, settlement: Settlement) -> str:
+        """The agent, as its caller addressed it."""
+        return settlement.hold.charge.reference
