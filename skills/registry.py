@@ -30,7 +30,8 @@ def skill_class(name: str) -> type[Skill]:
     entry = _known().get(name)
     if entry is None:
         raise InvalidAgent(f"There is no skill {name!r}. Skills here: {', '.join(names())}.")
-    found = entry.load() if isinstance(entry, EntryPoint) else _shipped_class(name)
+    # Not the other way round: libraries that bring importlib_metadata along let entry points be of its class.
+    found = _shipped_class(name) if isinstance(entry, Path) else entry.load()
     if not (isinstance(found, type) and issubclass(found, Skill) and found.name == name):
         raise InvalidAgent(f"The entry point {name!r} must name a Skill class with name = {name!r}, not {found!r}.")
     return found
