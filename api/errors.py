@@ -3,7 +3,7 @@
 import math
 from functools import singledispatch
 
-from django.db import Error as DatabaseError
+from django.db import InterfaceError, OperationalError
 
 from agents import errors as agents
 from api.problems import InvalidRequest, Problem, Refused
@@ -118,7 +118,8 @@ def _(error: agents.TooManyRuns) -> Problem:
 
 @problem_of.register(agents.AgentsUnavailable)
 @problem_of.register(tenants.TenantsUnavailable)
-@problem_of.register(DatabaseError)
+@problem_of.register(OperationalError)
+@problem_of.register(InterfaceError)
 def _(error: Exception) -> Problem:
     return _unavailable("The service is not available at the moment. Try again shortly.")
 

@@ -1,6 +1,6 @@
 """The two admin sites: the console for members, the admin for staff; here every model meets the page that shows it."""
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from csp.decorators import csp_update
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
@@ -20,6 +20,11 @@ PAGE_POLICY: Final = {"script-src": ["'unsafe-eval'"], "style-src": ["'unsafe-in
 
 class MemberSignInForm(AuthenticationForm):
     """Signs in anybody who is active: what they see is decided by their seats."""
+
+    error_messages: ClassVar = {
+        **AuthenticationForm.error_messages,
+        "invalid_login": "This e-mail address and password do not belong together.",
+    }
 
     def confirm_login_allowed(self, user: AbstractBaseUser | AnonymousUser) -> None:
         """Refuse those who were deactivated; the base would refuse everyone who is not staff."""

@@ -9,8 +9,8 @@ from agents.services import runs
 from api import drain
 from billing import ledger
 from tenants import notify
+from tenants.services import write_uses
 from tenants.threads import in_thread
-
 
 _COLLECT_AFTER = (20_000, 20, 50)
 
@@ -41,6 +41,7 @@ async def stop() -> None:
     drain.begin()
     await _finish_runs()
     await in_thread(ledger.drain)
+    await in_thread(write_uses)
     await outbound.close_all()
     await in_thread(notify.stop_listener)
 

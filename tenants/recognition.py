@@ -54,7 +54,7 @@ class Recognition:
         self._unknown: dict[bytes, float] = {}
         self._lookups: dict[bytes, asyncio.Task[_Known | _Away | None]] = {}
         self._changes = 0
-        self._uses_written = clock()
+        self._uses_written = float("-inf")
 
     async def caller(self, bearer: str) -> Caller:
         """The party behind a key."""
@@ -124,6 +124,8 @@ class Recognition:
         if now - self._uses_written > WRITE_USES_EVERY_S:
             self._uses_written = now
             submit(write_uses)
+            # And once more in a while, so that the last request before a quiet hour is written as well.
+            asyncio.get_running_loop().call_later(WRITE_USES_EVERY_S, submit, write_uses)
 
 
 def _refuse(known: _Known) -> None:

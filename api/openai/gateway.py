@@ -14,7 +14,7 @@ from api.auth import authenticate
 from api.company import accompanied, departure
 from api.cors import preflight_headers
 from api.edge import Exchange, method_not_allowed, serve
-from api.limits import slot
+from api.limits import Slot
 from api.openai import addresses, schemas, wire
 from api.openai.schemas import Completion
 from api.openai.sse import EventStream
@@ -42,14 +42,14 @@ async def _answer(exchange: Exchange) -> None:
     drain.refuse_when_draining()
     exchange.caller = await authenticate(exchange.headers.get(b"authorization"), permission=CHAT_WRITE)
     exchange.facts["organization"] = str(exchange.caller.organization_id)
-    with slot(exchange.caller):
+    with Slot(exchange.caller) as slot:
         completion = schemas.decode(await exchange.body(limit=settings.ROBUTLER.body_limit_bytes))
         address = _address(exchange, completion)
         metrics.agent_requests(stream=completion.stream).inc()
-        await _run(exchange, completion, address)
+        await _run(exchange, completion, address, slot)
 
 
-async def _run(exchange: Exchange, completion: Completion, address: str) -> None:
+async def _run(exchange: Exchange, completion: Completion, address: str, slot: Slot) -> None:
     assert exchange.caller is not None
     run_id = uuid7()
     exchange.facts.update(run_id=str(run_id), stream=completion.stream)
@@ -68,12 +68,12 @@ async def _run(exchange: Exchange, completion: Completion, address: str) -> None
     async with aclosing(await runs.start_run(caller=exchange.caller, address=address, request=request)) as run:
         exchange.facts["agent"] = run.public_name
         if completion.stream:
-            await _stream(exchange, completion, run)
+            await _stream(exchange, completion, run, slot)
         else:
-            await _whole(exchange, completion, run)
+            await _whole(exchange, completion, run, slot)
 
 
-async def _stream(exchange: Exchange, completion: Completion, run: RunStream) -> None:
+async def _stream(exchange: Exchange, completion: Completion, run: RunStream, slot: Slot) -> None:
     """Send what has arrived in as few writes as possible; the end waits until the run is settled."""
     chunks = wire.Chunks(_envelope(exchange, completion, run))
     stream = EventStream(
@@ -91,10 +91,11 @@ async def _stream(exchange: Exchange, completion: Completion, run: RunStream) ->
             elif data := opening + chunks.encode(events):
                 await stream.send(data)
             opening = b""
+        slot.release()
         await stream.send(closing + wire.DONE, more=False)
 
 
-async def _whole(exchange: Exchange, completion: Completion, run: RunStream) -> None:
+async def _whole(exchange: Exchange, completion: Completion, run: RunStream, slot: Slot) -> None:
     events: list[Event] = []
     async with accompanied(departure(exchange)):
         async for event in run:
@@ -102,6 +103,7 @@ async def _whole(exchange: Exchange, completion: Completion, run: RunStream) -> 
     headers = _headers(completion, run)
     if run.receipt is not None and not run.receipt.deferred:
         headers.append((b"x-robutler-cost", _dollars(run.receipt.charged_nanos)))
+    slot.release()
     await exchange.answer(200, wire.completion(events, _envelope(exchange, completion, run)), headers)
 
 

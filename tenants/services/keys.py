@@ -1,7 +1,6 @@
 """Keys issued, revoked, and remembered as used."""
 
 import logging
-import threading
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Final
@@ -80,15 +79,13 @@ class _Uses:
     """When keys were last used, gathered here and written in one statement every now and then."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._latest: dict[UUID, datetime] = {}
 
     def add(self, key_id: UUID, at: datetime) -> None:
         self._latest[key_id] = at
 
     def take(self) -> dict[UUID, datetime]:
-        with self._lock:
-            taken, self._latest = self._latest, {}
+        taken, self._latest = self._latest, {}
         return taken
 
 

@@ -9,7 +9,7 @@ from tenants.slugs import refuse_reserved
 
 
 def create_organization(*, name: str, slug: str, owner: User | None = None) -> Organization:
-    """A new organization; `owner` gets its first seat. Its accounts are opened by whoever asked."""
+    """A new organization; `owner` gets its first seat. Its accounts come with it, by a trigger of billing's."""
     refuse_reserved(slug)
     with platform_context(reason="create an organization"), atomic():
         organization = Organization(name=name, slug=slug)
