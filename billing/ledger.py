@@ -151,9 +151,10 @@ async def settle(
 ) -> Settled:
     """End a hold by charging what the work cost, once; asked for again, the first answer stands.
 
-    The charge is at most the hold plus what the wallet still has. What is short is cut from the creator's share first,
-    then from the platform's fee; cost that nobody paid is the platform's loss. A hold that expired in the meantime is
-    settled late, out of what the wallet still has. Raises HoldNotFound, and HoldClosed for a released one.
+    The charge is at most the hold; beyond that the wallet pays the platform's own cost only, as far as it goes. What is
+    short is cut from the creator's share first, then from the platform's fee; cost that nobody paid is the platform's
+    loss. A hold that expired in the meantime is settled late, within the same bounds, out of what the wallet still has.
+    Raises HoldNotFound, and HoldClosed for a released one.
     """
     row = (id, cost_nanos, markup_nanos, fee_nanos, platform_credential, source, status, finish_reason[:32])
     answer = await committer.ask(operations.SETTLE, (row,))

@@ -9,9 +9,9 @@ from tenants.models.tenant import TenantManager
 class Settlement(models.Model):
     """What a hold came to: what was asked (cost, markup, fee), what was charged, and who got it.
 
-    `reserved` is what the hold had set aside (nothing, if it had expired), `overrun` what the wallet gave beyond that.
-    When both do not suffice the creator's share is cut first, then the platform's fee; the provider's cost that nobody
-    paid is `loss`.
+    `reserved` is what the hold had set aside (nothing, if it had expired), `overrun` what the wallet gave beyond that,
+    which is for the platform's own cost alone. When both do not suffice the creator's share is cut first, then the
+    platform's fee; the provider's cost that nobody paid is `loss`.
     """
 
     hold = models.OneToOneField(

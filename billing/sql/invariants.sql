@@ -56,6 +56,11 @@ SELECT 'a charge stays within the hold and what the wallet gave beyond', count(*
 FROM billing_settlement s JOIN billing_hold h ON h.id = s.hold_id
 WHERE s.charged > s.reserved + s.overrun OR s.reserved <> (CASE h.state WHEN 'settled' THEN h.amount ELSE 0 END)
 UNION ALL
+SELECT 'beyond its hold a charge pays the platform''s own cost only', count(*)
+FROM billing_settlement s JOIN billing_hold h ON h.id = s.hold_id
+WHERE s.charged > greatest(h.amount, CASE WHEN s.platform_credential THEN s.cost ELSE 0 END)
+    OR s.creator_share > h.amount
+UNION ALL
 SELECT 'no group of transfers is empty', count(*)
 FROM billing_transfergroup g WHERE NOT EXISTS (SELECT FROM billing_transfer t WHERE t.group_id = g.id)
 UNION ALL

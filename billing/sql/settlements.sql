@@ -5,9 +5,11 @@
 --     the cost), the creator the markup;
 --   the creator's own credential, a foreign payer: the creator gets cost + markup, the platform the fee;
 --   the creator's own credential, the creator pays: the fee only.
--- A charge is at most what the hold reserved plus what the wallet has left at that instant. What is short is cut from
--- the creator's share first, then from the platform's fee; the cost that is then still unpaid is the platform's loss.
--- A hold that expired reserved nothing any more: its late settlement lives off what the wallet has left.
+-- All of that is paid out of what the hold reserved, the cost first, then the platform's fee, then the creator's share.
+-- Beyond it the wallet pays, with what it has left at that instant, for the platform's own cost and for nothing else:
+-- whoever made a run dearer than was agreed earns nothing by it. The cost that is then still unpaid is the platform's
+-- loss. A hold that expired keeps nothing aside any more: its late settlement is bounded by it in the same way, and lives
+-- off what the wallet has left.
 CREATE OR REPLACE FUNCTION billing_settle_many(
     ids uuid[], costs bigint[], markups bigint[], fees bigint[], platform_credentials boolean[],
     sources text[], statuses text[], finish_reasons text[]
@@ -38,30 +40,30 @@ BEGIN
                 WHEN c.beneficiary_id IS NULL THEN asked.cost + asked.markup
                 ELSE asked.cost
             END AS platform_due,
+            CASE WHEN asked.platform_credential THEN asked.cost ELSE 0 END AS own_cost, h.amount AS agreed,
             a.credits_posted + a.credit_limit - a.debits_posted - a.debits_pending AS available
         FROM asked
         JOIN billing_hold h ON h.id = asked.id AND h.state IN ('open', 'expired')
         JOIN billing_charge c ON c.id = h.charge_id
         JOIN billing_account a ON a.id = h.account_id
+    ), payable AS (
+        SELECT due.*, greatest(own_cost, least(creator_due + platform_due, agreed)) AS price FROM due
     ), beyond AS (
-        SELECT due.*, greatest(creator_due + platform_due - reserved, 0) AS excess,
-            sum(greatest(creator_due + platform_due - reserved, 0)) OVER (PARTITION BY account_id ORDER BY i) AS so_far
-        FROM due
+        SELECT payable.*, greatest(price - reserved, 0) AS excess,
+            sum(greatest(price - reserved, 0)) OVER (PARTITION BY account_id ORDER BY i) AS so_far
+        FROM payable
     ), granted AS (
         SELECT beyond.*,
             (least(available, so_far) - least(available, so_far - excess))::bigint AS overrun
         FROM beyond
-    ), cut AS (
-        SELECT granted.*, excess - overrun AS short FROM granted
     ), shared AS (
-        SELECT cut.*, creator_due - least(short, creator_due) AS creator_share,
-            platform_due - greatest(short - creator_due, 0) AS platform_share
-        FROM cut
+        SELECT granted.*, price - excess + overrun AS paid, least(platform_due, price - excess + overrun) AS platform_share
+        FROM granted
     ), written AS (
         INSERT INTO billing_settlement AS s (hold_id, organization_id, beneficiary_id, platform_credential, source,
             late, cost, markup, fee, reserved, overrun, charged, creator_share, platform_share, loss)
         SELECT id, organization_id, beneficiary_id, platform_credential, source, late, cost, markup, fee, reserved,
-            overrun, creator_share + platform_share, creator_share, platform_share,
+            overrun, paid, paid - platform_share, platform_share,
             CASE WHEN platform_credential THEN greatest(cost - platform_share, 0) ELSE 0 END
         FROM shared
         RETURNING s.hold_id

@@ -88,8 +88,18 @@ MUTANTS = {
     ),
     "the platform is cut first": (
         "settlements.sql",
-        "creator_due - least(short, creator_due)",
-        "creator_due - greatest(short - platform_due, 0)",
+        "least(platform_due, price - excess + overrun)",
+        "greatest(price - excess + overrun - creator_due, 0)",
+    ),
+    "creators earn beyond the hold": (
+        "settlements.sql",
+        "greatest(own_cost, least(creator_due + platform_due, agreed))",
+        "(creator_due + platform_due)",
+    ),
+    "the platform bears its cost beyond the hold": (
+        "settlements.sql",
+        "greatest(own_cost, least(creator_due + platform_due, agreed))",
+        "least(creator_due + platform_due, agreed)",
     ),
     "losses are not booked": (
         "settlements.sql",

@@ -121,58 +121,6 @@ def test_what_nobody_earns_is_the_platforms(payer: Organization) -> None:
     assert books.changes() == {"platform_revenue": 143, "provider_cost": 100, "provider_payable": 100}
 
 
-def test_more_than_was_held_comes_out_of_what_the_wallet_has_left(payer: Organization, creator: Organization) -> None:
-    id = money.hold(payer, 100, creator=creator)
-
-    settled = money.settle(id, cost=300, markup=50)
-
-    assert settled == ledger.Settled(charged_nanos=350, loss_nanos=0)
-    assert ledger.balance(payer.id).available == 650
-
-
-def test_what_the_wallet_cannot_pay_is_cut_from_the_creator_first(payer: Organization, creator: Organization) -> None:
-    books = money.Books()
-    money.hold(payer, 800)
-    id = money.hold(payer, 100, creator=creator)
-
-    settled = money.settle(id, cost=150, markup=80, fee=20)
-
-    assert settled == ledger.Settled(charged_nanos=200, loss_nanos=0)
-    assert books.changes() == {
-        "platform_revenue": 170, "creator_earnings": 30, "provider_cost": 150, "provider_payable": 150,
-    }  # fmt: skip
-    assert ledger.balance(payer.id).available == 0
-
-
-def test_then_from_the_fee_and_the_unpaid_cost_is_the_platforms_loss(
-    payer: Organization, creator: Organization
-) -> None:
-    books = money.Books()
-    money.hold(payer, 800)
-    id = money.hold(payer, 100, creator=creator)
-
-    settled = money.settle(id, cost=250, markup=80, fee=20)
-
-    assert settled == ledger.Settled(charged_nanos=200, loss_nanos=50)
-    assert books.changes() == {
-        "platform_revenue": 200, "provider_cost": 200, "provider_payable": 250, "overrun_loss": 50,
-    }  # fmt: skip
-    assert money.broken_rules() == {}
-
-
-def test_an_own_credential_that_is_not_paid_for_is_nobodys_loss_but_the_creators(
-    payer: Organization, creator: Organization
-) -> None:
-    books = money.Books()
-    money.hold(payer, 900)
-    id = money.hold(payer, 100, creator=creator, terms=money.OWN_KEY)
-
-    settled = money.settle(id, cost=250, markup=80, fee=20, platform_credential=False)
-
-    assert settled == ledger.Settled(charged_nanos=100, loss_nanos=0)
-    assert books.changes() == {"platform_revenue": 20, "creator_earnings": 80}
-
-
 def test_a_second_settlement_changes_nothing(payer: Organization) -> None:
     id = money.hold(payer, 600)
     first = money.settle(id, cost=100)

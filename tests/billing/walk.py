@@ -178,12 +178,13 @@ class Walk:
                 continue
             creator_due, platform_due = shares(held, cost, markup, fee, platform=platform)
             reserved = held.amount if held.state == "open" else 0
-            excess = max(creator_due + platform_due - reserved, 0)
-            overrun = min(excess, beyond[held.payer])
+            own_cost = cost if platform else 0
+            price = max(min(creator_due + platform_due, held.amount), own_cost)
+            overrun = min(max(price - reserved, 0), beyond[held.payer])
             beyond[held.payer] -= overrun
-            short = excess - overrun
-            creator_share = max(creator_due - short, 0)
-            platform_share = platform_due - max(short - creator_due, 0)
+            paid = min(price, reserved + overrun)
+            platform_share = min(platform_due, paid)
+            creator_share = paid - platform_share
             self.wallets[held.payer].pending -= reserved
             self.wallets[held.payer].posted -= creator_share + platform_share
             if held.creator:
