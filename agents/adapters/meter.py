@@ -1,9 +1,11 @@
 """The Meter port: counts what a run uses and keeps its hold large enough for what comes next."""
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
 from uuid import UUID
+
+import msgspec
 
 from billing import ledger, pricing
 from billing.errors import InsufficientFunds
@@ -18,9 +20,37 @@ BYTES_PER_TOKEN = 4
 NOTHING = Rated(cost_nanos=0, markup_nanos=0, fee_nanos=0)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Allowance:
+    """The most that one model call was reserved for. `output_tokens` is None where output costs nothing."""
+
+    input_tokens: int
+    output_tokens: int | None
+
+    def cut(self, usage: Usage) -> Usage:
+        """The usage, or as much of it as was reserved."""
+        read = min(usage.input_tokens, self.input_tokens)
+        written = usage.output_tokens if self.output_tokens is None else min(usage.output_tokens, self.output_tokens)
+        if (read, written) == (usage.input_tokens, usage.output_tokens):
+            return usage
+        return msgspec.structs.replace(
+            usage,
+            input_tokens=read,
+            cached_input_tokens=min(usage.cached_input_tokens, read),
+            cache_write_tokens=min(usage.cache_write_tokens, read),
+            input_audio_tokens=min(usage.input_audio_tokens, read),
+            output_tokens=written,
+            reasoning_tokens=min(usage.reasoning_tokens, written),
+            output_audio_tokens=min(usage.output_audio_tokens, written),
+            source="estimated",
+        )
+
+
 class RunMeter:
     """The consumption of one run, priced by terms that were pinned before it began.
 
+    A model may claim to have used more than was reserved for its call. Whoever earns by the token may also be who runs
+    that model, so the excess earns nobody anything; only what it cost the platform itself counts in full.
     Without `charged` everything is counted and nothing costs anything. `choices`: how many replies each call asks for.
     """
 
@@ -32,6 +62,8 @@ class RunMeter:
         self.charged = charged
         self.reserved_nanos = 0
         self.records: list[UsageRecord] = []
+        self._payable: list[UsageRecord] = []
+        self._allowed = Allowance(input_tokens=0, output_tokens=0)
         self._per_call = replace(terms, per_run_nanos=0)
         self._model = model
         self._agent_id = agent_id
@@ -71,6 +103,7 @@ class RunMeter:
         """Make sure the next model call is paid for, reserving more if need be. Raises BudgetExhausted."""
         async with self._reserving:
             self._input_bytes, self._produced_bytes = input_bytes, 0
+            self._allowed = Allowance(input_tokens=0, output_tokens=0)
             wanted = self.limit(max_output_tokens)
             try:
                 await self._reserve(self.needed(input_bytes=input_bytes, max_output_tokens=wanted))
@@ -80,6 +113,7 @@ class RunMeter:
                 if wanted is None:
                     raise BudgetExhausted("The balance does not suffice for another call of the model.") from refused
                 await self._reserve_or_stop(self.needed(input_bytes=input_bytes, max_output_tokens=wanted))
+            self._allowed = self._allowance(wanted)
             return TurnBudget(max_output_tokens=wanted)
 
     def produced(self, size_bytes: int) -> None:
@@ -89,6 +123,7 @@ class RunMeter:
     def record(self, record: UsageRecord) -> None:
         """Replace what was counted of the call in progress by its final usage."""
         self.records.append(record)
+        self._payable.append(self._cut(record))
         self._produced_bytes = 0
 
     async def reserve_tool(self, *, call_id: str, tool: str, credits: Decimal) -> None:
@@ -125,9 +160,9 @@ class RunMeter:
 
     @property
     def usage(self) -> Usage:
-        """Everything used so far, the call in progress included."""
+        """Everything used so far, the call in progress included: as the platform's provider told it, else as paid."""
         total = Usage()
-        for record in self._all_records():
+        for record in self._told() if self.terms.platform_credential else self._paid():
             if record.delivered:
                 total += record.usage
         return total
@@ -140,29 +175,53 @@ class RunMeter:
         """What everything used so far comes to, with or without the price of the run itself."""
         if not self.charged:
             return NOTHING
-        return pricing.rate(self.terms, self._all_records(), tool_nanos=self._tools_charged, runs=runs)
+        return self._rated(tool_nanos=self._tools_charged, runs=runs)
 
-    def _all_records(self) -> list[UsageRecord]:
+    def _rated(self, *, tool_nanos: int, runs: int) -> Rated:
+        paid = pricing.rate(self.terms, self._paid(), tool_nanos=tool_nanos, runs=runs)
+        if not self.terms.platform_credential:
+            return paid
+        return replace(paid, cost_nanos=pricing.rate(self.terms, self._told(), runs=0).cost_nanos)
+
+    def _told(self) -> list[UsageRecord]:
+        """The calls as their models reported them, the one in progress as it was counted."""
+        return [*self.records, *self._in_progress()]
+
+    def _paid(self) -> list[UsageRecord]:
+        """The calls with at most what was reserved for each."""
+        return [*self._payable, *map(self._cut, self._in_progress())]
+
+    def _in_progress(self) -> tuple[UsageRecord, ...]:
         if not self._produced_bytes:
-            return self.records
+            return ()
         counted = Usage(
             input_tokens=-(-self._input_bytes // BYTES_PER_TOKEN),
             output_tokens=-(-self._produced_bytes // BYTES_PER_TOKEN),
             source="counted",
         )
-        in_progress = UsageRecord(
+        record = UsageRecord(
             model=self._model,
             usage=counted,
             platform_credential=self.terms.platform_credential,
             agent_id=self._agent_id,
         )
-        return [*self.records, in_progress]
+        return (record,)
+
+    def _cut(self, record: UsageRecord) -> UsageRecord:
+        return msgspec.structs.replace(record, usage=self._allowed.cut(record.usage))
+
+    def _allowance(self, max_output_tokens: int | None) -> Allowance:
+        written = None if max_output_tokens is None else min(max_output_tokens, self.terms.max_output_tokens)
+        return Allowance(
+            input_tokens=pricing.input_tokens_bound(self._input_bytes) * self._choices,
+            output_tokens=None if written is None else written * self._choices,
+        )
 
     def _committed(self) -> int:
         if not self.charged:
             return 0
         tools = self._tools_charged + sum(self._tools_reserved.values())
-        return pricing.rate(self.terms, self._all_records(), tool_nanos=tools, runs=1).total_nanos
+        return self._rated(tool_nanos=tools, runs=1).total_nanos
 
     def _output_costs(self) -> bool:
         tiers = self.terms.model.tiers if self.terms.model else ()

@@ -151,7 +151,8 @@ class Turn:
         }
 
     def _count(self, chunk: Chunk) -> None:
-        self._usage = chunk.usage or self._usage
+        if chunk.usage is not None and chunk.usage.is_possible():
+            self._usage = chunk.usage
         produced = _size(chunk.text)
         if chunk.reasoning or chunk.refusal or chunk.tool_calls:
             produced += _size(chunk.reasoning) + _size(chunk.refusal)

@@ -14,6 +14,7 @@ from skills.sdk import (
     ModelUnauthorized,
     ModelUnreachable,
 )
+from skills.sdk.usage import MOST_TOKENS
 
 ErrorKind = Literal["rejected", "unauthorized", "rate_limited", "overloaded", "unreachable", "timeout"]
 
@@ -40,12 +41,16 @@ class Call(_Frozen):
 
 
 class ReportedUsage(_Frozen):
-    """What the model claims to have used."""
+    """What the model claims to have used. Nobody is paid for more of it than was reserved for the call."""
 
-    input_tokens: int = Field(ge=0, description="Tokens read.")
-    output_tokens: int = Field(ge=0, description="Tokens written.")
-    cached_input_tokens: int = Field(default=0, ge=0, description="Of the tokens read, those from a cache.")
-    reasoning_tokens: int = Field(default=0, ge=0, description="Of the tokens written, those not shown.")
+    input_tokens: int = Field(ge=0, le=MOST_TOKENS, description="Tokens read.")
+    output_tokens: int = Field(ge=0, le=MOST_TOKENS, description="Tokens written.")
+    cached_input_tokens: int = Field(
+        default=0, ge=0, le=MOST_TOKENS, description="Of the tokens read, those from a cache."
+    )
+    reasoning_tokens: int = Field(
+        default=0, ge=0, le=MOST_TOKENS, description="Of the tokens written, those not shown."
+    )
 
 
 class Said(_Frozen):

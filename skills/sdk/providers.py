@@ -3,12 +3,9 @@
 import re
 from typing import Any
 
-from skills.sdk.usage import Usage
+from skills.sdk.usage import MOST_TOKENS, Usage
 
 MESSAGE_CHARACTERS_MAX = 500
-TOKENS_MAX = 1_000_000_000
-"""Nobody uses more in one call; whoever says so is mistaken."""
-
 
 _PRIVATE = re.compile(
     r"\b[a-z][a-z0-9+.-]*://\S+"  # addresses
@@ -71,7 +68,7 @@ def is_possible_usage(told: object) -> bool:
 
 
 def _count(value: object) -> int | None:
-    fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= TOKENS_MAX
+    fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
     return value if fits and isinstance(value, int) else None
 
 

@@ -7,6 +7,10 @@ import msgspec
 UsageSource = Literal["provider", "counted", "estimated"]
 
 
+MOST_TOKENS = 1_000_000_000
+"""Nobody uses more in one call; whoever says so is mistaken."""
+
+
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens of one or more model calls. Details are part of their totals: cached and written input of `input_tokens`,
     reasoning of `output_tokens`.
@@ -32,6 +36,11 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             **{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__ if name != "source"},
             source=max(self.source, other.source, key=trust.index),
         )
+
+    def is_possible(self) -> bool:
+        """Whether every count is one: whole, not negative, and no more than anybody uses in a call."""
+        counts = (getattr(self, name) for name in self.__struct_fields__ if name != "source")
+        return all(type(count) is int and 0 <= count <= MOST_TOKENS for count in counts)
 
 
 class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):

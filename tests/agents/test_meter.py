@@ -40,6 +40,14 @@ async def held(organization: Organization, amount: int, **fields: Any) -> RunMet
     return meter
 
 
+async def calling(meter: RunMeter, *, max_output_tokens: int = 1_000) -> RunMeter:
+    """The meter with a model call paid for."""
+    reserved, meter.reserved_nanos = meter.reserved_nanos, 10**15
+    await meter.reserve_turn(input_bytes=1_000, max_output_tokens=max_output_tokens)
+    meter.reserved_nanos = reserved
+    return meter
+
+
 def used(input_tokens: int, output_tokens: int, *, delivered: bool = True) -> UsageRecord:
     usage = Usage(input_tokens=input_tokens, output_tokens=output_tokens)
     return UsageRecord(model="scripted/x", usage=usage, platform_credential=True, agent_id="a", delivered=delivered)
@@ -100,7 +108,7 @@ async def test_with_next_to_nothing_left_a_turn_is_refused(acme: Organization) -
 
 
 async def test_earlier_turns_count_in_what_is_needed(acme: Organization) -> None:
-    meter = meter_of(per_run_nanos=7)
+    meter = await calling(meter_of(per_run_nanos=7))
     meter.record(used(10, 100))
 
     assert meter.needed(input_bytes=0, max_output_tokens=50) == 7 + 1_000 + 500
@@ -110,8 +118,8 @@ async def test_several_replies_need_several_times_as_much() -> None:
     assert meter_of(choices=3).needed(input_bytes=0, max_output_tokens=50) == 1_500
 
 
-def test_the_call_in_progress_is_counted_by_its_bytes() -> None:
-    meter = meter_of()
+async def test_the_call_in_progress_is_counted_by_its_bytes() -> None:
+    meter = await calling(meter_of())
 
     meter.produced(41)
 
@@ -121,8 +129,8 @@ def test_the_call_in_progress_is_counted_by_its_bytes() -> None:
     assert meter.accrued().total_nanos == 110
 
 
-def test_what_is_recorded_replaces_what_was_counted() -> None:
-    meter = meter_of()
+async def test_what_is_recorded_replaces_what_was_counted() -> None:
+    meter = await calling(meter_of())
 
     meter.produced(4_000)
     meter.record(used(5, 3))
@@ -140,6 +148,32 @@ def test_an_attempt_that_delivered_nothing_costs_nothing() -> None:
     assert not meter.has_output
     assert meter.usage == Usage()
     assert meter.rated(runs=0).total_nanos == 0
+
+
+async def test_what_a_model_claims_beyond_its_limit_earns_nothing() -> None:
+    meter = await calling(meter_of(choices=2), max_output_tokens=50)
+
+    meter.record(used(5, 1_000_000))
+    await calling(meter, max_output_tokens=10)
+    meter.produced(1_000_000)
+
+    assert meter.rated(runs=1).total_nanos == 10 * (2 * 50 + 2 * 10)
+
+
+@pytest.mark.parametrize("is_platforms", [True, False])
+async def test_only_the_platforms_own_cost_counts_in_full(is_platforms: bool) -> None:
+    model = ModelPrice(tiers=(UnitPrices(output=1 * NANO),))
+    meter = await calling(
+        meter_of(model=model, markup_bps=5_000, platform_credential=is_platforms), max_output_tokens=100
+    )
+
+    meter.record(used(5, 1_000))
+
+    rated = meter.rated(runs=1)
+    assert rated.cost_nanos == (1_000 if is_platforms else 100)
+    assert rated.markup_nanos == 50 + 100 * 10
+    assert meter.usage.output_tokens == (1_000 if is_platforms else 100)
+    assert meter.usage.source == ("provider" if is_platforms else "estimated")
 
 
 def test_the_price_of_a_run_is_not_owed_before_it_is_served() -> None:

@@ -47,7 +47,7 @@ async def test_a_run_streams_and_is_paid_for_exactly(acme: Organization) -> None
 
 async def test_tokens_cost_what_the_agent_asks_for_them(acme: Organization) -> None:
     await funded(acme)
-    usage = {"input_tokens": 100, "output_tokens": 10}
+    usage = {"input_tokens": 8, "output_tokens": 10}
     agent = await hosted(
         acme, script({**HELLO, "usage": usage}), input_price_pico=2_000_000, output_price_pico=30_000_000
     )
@@ -55,8 +55,8 @@ async def test_tokens_cost_what_the_agent_asks_for_them(acme: Organization) -> N
     _, stream = await converse(caller_of(acme), agent)
 
     assert stream.receipt is not None
-    assert (stream.receipt.usage.input_tokens, stream.receipt.usage.output_tokens) == (100, 10)
-    own = 100 * 2_000 + 10 * 30_000
+    assert (stream.receipt.usage.input_tokens, stream.receipt.usage.output_tokens) == (8, 10)
+    own = 8 * 2_000 + 10 * 30_000
     assert own <= stream.receipt.charged_nanos <= own * 12 // 10
 
 
