@@ -4,11 +4,12 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 START_S: Final = 60
 STOP_S: Final = 30
@@ -26,21 +27,24 @@ def free_port() -> int:
 @contextmanager
 def running(module: str, *arguments: str, port: int, cpu: int, environment: Mapping[str, str] = {}) -> Iterator[int]:
     """A `python -m module` that listens on `port`, pinned to `cpu`; yields its process id."""
-    process = subprocess.Popen(  # our own modules with our own arguments
-        [sys.executable, "-m", module, *arguments],
-        env={**os.environ, **environment},
-        preexec_fn=lambda: os.sched_setaffinity(0, {cpu}),  # noqa: PLW1509  # the parent has no threads
-    )
-    try:
-        _wait_until_listening(port, process)
-        yield process.pid
-    finally:
-        process.terminate()
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(  # our own modules with our own arguments
+            [sys.executable, "-m", module, *arguments],
+            env={**os.environ, **environment},
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            preexec_fn=lambda: os.sched_setaffinity(0, {cpu}),  # noqa: PLW1509  # the parent has no threads
+        )
         try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            _wait_until_listening(port, process, said)
+            yield process.pid
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def cpu_seconds(process_id: int) -> float:
@@ -57,11 +61,13 @@ def resident_mb(process_id: int) -> float:
     return 0.0
 
 
-def _wait_until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
+def _wait_until_listening(port: int, process: subprocess.Popen[bytes], said: IO[bytes]) -> None:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise RuntimeError(f"The process for port {port} ended with status {process.returncode}.")
+            said.seek(0)
+            last = said.read()[-2000:].decode(errors="replace")
+            raise RuntimeError(f"The process for port {port} ended with status {process.returncode}:\n{last}")
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
