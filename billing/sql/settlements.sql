@@ -202,6 +202,8 @@ BEGIN
         SELECT h.id FROM billing_hold h WHERE h.state = 'open' AND h.expires_at < now()
         ORDER BY h.expires_at LIMIT most FOR NO KEY UPDATE SKIP LOCKED
     ) late;
+    -- Every wallet that this will touch, at once: those of spent holds first would be a second order of locking.
+    PERFORM billing_lock(due, '{}');
 
     PERFORM billing_settle_many(array_agg(spent.id), array_agg(spent.accrued_cost), array_agg(spent.accrued_markup),
         array_agg(spent.accrued_fee), array_agg(spent.platform_credential), array_agg('checkpoint'::text),
@@ -213,7 +215,6 @@ BEGIN
     ) spent
     HAVING count(*) > 0;
 
-    PERFORM billing_lock(due, '{}');
     UPDATE billing_hold h SET state = 'expired', closed_at = clock_timestamp()
     WHERE h.id = ANY (due) AND h.state = 'open';
 

@@ -1,6 +1,7 @@
 """Many at once: exactly as many holds as a wallet can pay, one end for each hold, and books that balance."""
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -136,6 +137,34 @@ def test_batches_that_touch_each_others_wallets_do_not_wait_in_a_circle(database
 
     assert sum(10_000 - ledger.balance(payer).posted for payer in payers) == 10 * pairs
     assert money.broken_rules() == {}
+
+
+def test_the_sweeper_takes_wallets_in_the_order_everybody_does(database_urls: Mapping[str, str]) -> None:
+    lower, higher = (make.wallet(make.organization(), 1_000) for _ in range(2))
+    idle, spent = money.hold(lower, 10), money.hold(higher, 10)
+    money.checkpoint(spent, cost=5)
+    money.expire(idle, spent)
+
+    with ThreadPoolExecutor(1) as sweeper, money.connect(database_urls["app"]) as batch:
+        with batch.transaction():
+            _try_hold(batch, lower.id)
+            swept = sweeper.submit(ledger.sweep_expired)
+            _until_blocked(batch.info.backend_pid, database_urls)
+            _try_hold(batch, higher.id)
+        assert swept.result(10) >= 2
+
+    assert [money.state(id)[0] for id in (idle, spent)] == ["expired", "settled"]
+    assert money.broken_rules() == {}
+
+
+def _until_blocked(pid: int, urls: Mapping[str, str]) -> None:
+    """Return once somebody waits for the session of that process."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
+    deadline = time.monotonic() + 10
+    with money.connect(money.superuser(urls)) as watcher:
+        while watcher.execute(waiting, (pid,)).fetchone() == (0,):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
 
 def _at_once(calls: list[Callable[[psycopg.Connection[tuple[Any, ...]]], Any]], urls: Mapping[str, str]) -> list[Any]:
