@@ -35,10 +35,18 @@ class DidNotStart(Exception):
 
 @dataclass(kw_only=True)
 class Interruptions:
-    """Ctrl-C and SIGTERM: the first stops the platform, one more while it stops means now."""
+    """Ctrl-C and SIGTERM: the first stops the platform, one more while it stops means now.
+
+    The exception may get lost on its way, in a destructor for instance, so whoever waits has to `heed` them as well.
+    """
 
     stopping: bool = False
     hurried: bool = False
+
+    def heed(self) -> None:
+        """Stop here if a signal came and its exception got lost."""
+        if self.stopping:
+            raise KeyboardInterrupt
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         if self.stopping:
@@ -74,7 +82,10 @@ def up(*, port: int, console: Console) -> None:
                 _family(guard, interruptions, console) as family,
             ):
                 _start(family, server, url=url, listener_fd=listener.fileno(), console=console, started_at=started_at)
-                _look_after(family, console)
+                while True:
+                    interruptions.heed()
+                    _tend(family, console)
+                    time.sleep(_LOOK_PAUSE_S)
     except KeyboardInterrupt:
         with suppress(OSError):
             console.print("Stopped.")
@@ -161,12 +172,6 @@ def _is_ready(host: str) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _look_after(family: Family, console: Console) -> None:
-    while True:
-        _tend(family, console)
-        time.sleep(_LOOK_PAUSE_S)
 
 
 def _tend(family: Family, console: Console) -> None:
