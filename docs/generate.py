@@ -28,7 +28,8 @@ In production (`ROBUTLER_ENV=production`) no default stands in for a secret.
 {rows}
 
 The demo's agents think with whatever is found in `OPENAI_API_KEY`, `OPENAI_BASE_URL` or `ANTHROPIC_API_KEY`, else with
-the `scripted` model, which needs no network. `ROBUTLER_PORT` is where `make run` looks for a free port first (8000).
+the `scripted` model, which needs no network. `OPENAI_MODEL` says which model of OpenAI, or of the server at
+`OPENAI_BASE_URL`; unless it is set, that is `gpt-4o-mini` of OpenAI and the first that such a server lists.
 """
 
 

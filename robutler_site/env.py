@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -76,6 +77,7 @@ class Environment(BaseSettings):
     kek_file: Path | None = Field(None, description="A file that holds ROBUTLER_KEK instead.")
     previous_kek: str = Field("", description="The key before, until rotation is done.", repr=False)
 
+    port: Port = Field(8_000, ge=1, le=65_535, description="Where `make run` begins to look for a free port.")
     body_limit_bytes: int = Field(20_000_000, ge=1_000, le=1_000_000_000, description="Largest body of a request.")
     anonymous_body_limit_bytes: int = Field(64_000, ge=1_000, le=1_000_000_000, description="The same, without a key.")
     run_seconds: int = Field(300, ge=1, le=86_400, description="Longest run of an agent.")
@@ -179,11 +181,18 @@ def _variable(problem: Any) -> str:
 def _said(problem: Any) -> str:
     name = _variable(problem)
     fields = {n if n.isupper() else f"ROBUTLER_{n.upper()}": f for n, f in _by_variable().items()}
-    meaning = fields[name].description if name in fields else ""
+    meaning = f"{fields[name].description}{_range(fields[name])}" if name in fields else ""
     return f"{problem['msg'].removeprefix('Value error, ')}. {meaning}".strip()
 
 
-def _by_variable() -> dict[str, Any]:
+def _range(field: FieldInfo) -> str:
+    least, most = (
+        next((getattr(bound, name) for bound in field.metadata if hasattr(bound, name)), None) for name in ("ge", "le")
+    )
+    return "" if least is None or most is None else f" Write a number from {least} to {most}."
+
+
+def _by_variable() -> dict[str, FieldInfo]:
     return {
         str(field.validation_alias.choices[0]) if isinstance(field.validation_alias, AliasChoices) else name: field
         for name, field in Environment.model_fields.items()
@@ -206,16 +215,26 @@ def _read(path: Path) -> str:
 
 def _generated(path: Path) -> str:
     """The secret in `path`, made on first use; whoever comes first wins, so that parallel starts agree."""
-    path.parent.parent.mkdir(parents=True, exist_ok=True)
-    path.parent.mkdir(exist_ok=True, mode=0o700)
-    if not path.exists():
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode())
-        try:
-            os.link(unfinished, path)
-        except FileExistsError:
-            pass
-        finally:
-            unfinished.unlink()
-    return path.read_text().strip()
+    try:
+        path.parent.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True, mode=0o700)
+        if not path.exists():
+            _generate(path)
+        return path.read_text().strip()
+    except OSError as error:
+        raise ValueError(
+            f"secrets are generated into {path.parent}, and {error.filename} cannot be used: {error.strerror}; "
+            "set ROBUTLER_VAR_DIR to a directory of yours that can be written to, such as /tmp/robutler"
+        ) from None
+
+
+def _generate(path: Path) -> None:
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode())
+    try:
+        os.link(unfinished, path)
+    except FileExistsError:
+        pass
+    finally:
+        unfinished.unlink()

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import pwd
 import socket
 import time
 from collections.abc import Generator
@@ -29,13 +30,26 @@ class AlreadyRunning(Exception):
 
 
 class NoFreePort(Exception):
-    """Every port that was tried is taken."""
+    """Every port that was tried is taken, or may not be listened on."""
+
+
+class NotOurs(Exception):
+    """Something in the var directory cannot be written to by whoever runs this."""
+
+    def __init__(self, place: str | Path) -> None:
+        super().__init__(
+            f"{place} cannot be written to by the user who runs this ({_user()}), and everything made here goes there: "
+            f"make it theirs (sudo chown -R {_user()} {settings.ROBUTLER.var_dir}), "
+            "or set ROBUTLER_VAR_DIR to a directory that can be written to."
+        )
 
 
 @contextmanager
 def only_one(var_dir: Path) -> Generator[TextIO]:
     """Hold the lock of this var directory; what is written to it tells others who holds it."""
     var_dir.mkdir(parents=True, exist_ok=True)
+    if not os.access(var_dir, os.R_OK | os.W_OK | os.X_OK):
+        raise NotOurs(var_dir)
     with (var_dir / "up.lock").open("a+") as file:
         _take(file, var_dir)
         yield file
@@ -51,17 +65,21 @@ def tell_others(lock: TextIO, *, url: str) -> None:
 
 def listen(port: int) -> socket.socket:
     """Return a listening socket on `port` or the next free one; it stays ours while the web process comes and goes."""
-    for candidate in range(port, min(port + PORTS_TRIED, 65_536)):
+    last = min(port + PORTS_TRIED, 65_536) - 1
+    for candidate in range(port, last + 1):
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, candidate))
             listener.listen(_BACKLOG)
+        except PermissionError:
+            listener.close()
+            raise NoFreePort(f"Port {candidate} is not for ordinary users: set ROBUTLER_PORT above 1023.") from None
         except OSError:
             listener.close()
             continue
         return listener
-    raise NoFreePort(f"Ports {port} to {port + PORTS_TRIED - 1} are all taken: set ROBUTLER_PORT to a free one.")
+    raise NoFreePort(f"Ports {port} to {last} are all taken: set ROBUTLER_PORT to a free one.")
 
 
 def start_database(server: database.EmbeddedServer) -> None:
@@ -116,11 +134,19 @@ def _take(file: TextIO, var_dir: Path) -> None:
             if _is_alive(pid) or time.monotonic() > deadline:
                 raise AlreadyRunning(
                     f"Robutler is running already in {var_dir} (process {pid or 'unknown'}) at {url or 'a moment'}. "
-                    "Stop it with Ctrl-C where it runs, or set ROBUTLER_VAR_DIR to run another beside it."
+                    f"Stop it with Ctrl-C where it runs, or with: kill {pid or 'its process id'}. "
+                    "Set ROBUTLER_VAR_DIR to run another beside it."
                 ) from None
             time.sleep(_PAUSE_S)
         else:
             return
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
 
 
 def _is_alive(pid: str) -> bool:

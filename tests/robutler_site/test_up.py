@@ -215,6 +215,7 @@ def test_a_second_start_beside_the_first_says_that_it_runs_already(shared: Platf
     assert second.process.wait(60) != 0
     assert "running already" in second.said
     assert shared.demo["base_url"].removesuffix("/v1") in second.said
+    assert f"kill {shared.process.pid}." in second.said
     assert shared.process.poll() is None
 
 

@@ -2,12 +2,19 @@
 
 import os
 import sys
+from argparse import ArgumentTypeError
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from rich.console import Console
 
-DEFAULT_PORT = 8000
+
+def port(text: str) -> int:
+    """Read the number of a port."""
+    if not text.isdecimal() or not 0 < int(text) < 65_536:
+        raise ArgumentTypeError(f"{text!r} is not a port: write a number from 1 to 65535, such as 8000.")
+    return int(text)
 
 
 class Screen(Console):
@@ -29,17 +36,19 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--port",
-            type=int,
-            default=int(os.environ.get("ROBUTLER_PORT") or DEFAULT_PORT),
-            help="The port to serve on; the next free one is taken when it is not free (default: ROBUTLER_PORT, 8000).",
+            type=port,
+            default=settings.ROBUTLER.port,
+            help="The port to serve on; the next free one is taken when it is not free (default: ROBUTLER_PORT).",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         from robutler_site import supervisor
         from robutler_site.database import DatabaseStartFailed
-        from robutler_site.startup import AlreadyRunning, NoFreePort
+        from robutler_site.startup import AlreadyRunning, NoFreePort, NotOurs
 
         try:
             supervisor.up(port=options["port"], console=Screen(soft_wrap=True, highlight=False))
-        except (AlreadyRunning, NoFreePort, DatabaseStartFailed, supervisor.DidNotStart) as error:
+        except (AlreadyRunning, NoFreePort, NotOurs, DatabaseStartFailed, supervisor.DidNotStart) as error:
             raise CommandError(str(error)) from error
+        except PermissionError as error:
+            raise CommandError(str(NotOurs(error.filename))) from error
