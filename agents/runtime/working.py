@@ -8,15 +8,22 @@ from typing import Self
 from skills.sdk.context import RunContext, current_run
 from skills.sdk.errors import RunTimedOut
 
+CLOCK_S = 0.001
+"""Timers may go off a little early."""
+
 
 class Working:
-    """Entered around everything a run awaits, and around no `yield`: inside, it is the current run and has a deadline.
+    """Entered around everything a run awaits, and around no `yield`: inside, it is the current run and its time runs.
 
-    `asyncio.timeout` cannot be held across a `yield`, where it would cancel the reader, and one per chunk would cost a
-    timer per chunk. This is one timer per run.
+    Outside, its reader's does: who reads slowly makes no run late. `asyncio.timeout` cannot be held across a `yield`,
+    where it would cancel the reader, and one per chunk would cost a timer per chunk. This is one timer per run, which
+    is set anew when it goes off too early.
     """
 
-    __slots__ = ("_ctx", "_expired", "_interrupted", "_seconds", "_task", "_timer", "_token")
+    __slots__ = (
+        "_ctx", "_entered_at", "_expired", "_interrupted", "_loop", "_seconds", "_task", "_timer", "_token",
+        "_worked_s",
+    )  # fmt: skip
 
     def __init__(self, ctx: RunContext, *, seconds: float) -> None:
         self._ctx = ctx
@@ -25,11 +32,18 @@ class Working:
         self._interrupted = False
         self._task: asyncio.Task[object] | None = None
         self._token: Token[RunContext] | None = None
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._expire)
+        self._worked_s = 0.0
+        self._entered_at = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = self._loop.call_later(seconds, self._ring)
 
     def __enter__(self) -> Self:
-        if self._expired:
+        left_s = self._seconds - self._worked_s
+        if self._expired or left_s <= 0:
             raise self._late()
+        self._entered_at = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_later(left_s, self._ring)
         self._token = current_run.set(self._ctx)
         self._task = asyncio.current_task()
         return self
@@ -41,6 +55,7 @@ class Working:
         assert self._token is not None
         assert task is not None
         current_run.reset(self._token)
+        self._worked_s += self._loop.time() - self._entered_at
         if not self._interrupted:
             return
         self._interrupted = False
@@ -50,13 +65,20 @@ class Working:
 
     def close(self) -> None:
         """Forget the deadline."""
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
 
-    def _expire(self) -> None:
+    def _ring(self) -> None:
+        self._timer = None
+        if self._task is None:
+            return  # The reader's time; the timer is set again when the run goes on.
+        left_s = self._seconds - self._worked_s - (self._loop.time() - self._entered_at)
+        if left_s > CLOCK_S:
+            self._timer = self._loop.call_later(left_s, self._ring)
+            return
         self._expired = True
-        if self._task is not None:
-            self._interrupted = True
-            self._task.cancel()
+        self._interrupted = True
+        self._task.cancel()
 
     def _late(self) -> RunTimedOut:
         return RunTimedOut(f"The run took longer than the {self._seconds:g} seconds its agent allows.")

@@ -10,7 +10,8 @@ from agents.models.run import RunStatus
 from tenants.context import atomic, platform_context
 
 AT_ONCE = 1_000
-GRACE = timedelta(minutes=5)
+GRACE = timedelta(minutes=10)
+"""Besides the time it works, a run may wait for its reader and for the books."""
 
 
 def purge_expired_items() -> int:

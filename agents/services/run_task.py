@@ -3,8 +3,6 @@
 import asyncio
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 from uuid import UUID
 
 from agents.adapters.meter import RunMeter
@@ -25,6 +23,8 @@ FINISH_S = 60.0
 """How long a run goes on for a reader who left, where its agent wants that."""
 STALLED_S = 60.0
 """A reader who takes nothing for so long has left."""
+PATIENCE_S = 300.0
+"""So long in all may a reader keep a run waiting; its own time is the run's no more than its money is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +58,8 @@ class RunTask:
     _begun: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     _finished: Finished | None = None
     _stopped_because: str = ""
+    _ended_by_caller: bool = False
+    _waited_s: float = 0.0
     _timer: asyncio.TimerHandle | None = None
 
     async def begin(self) -> None:
@@ -77,14 +79,16 @@ class RunTask:
         """The reader left: stop at once, or finish for nobody where the agent wants that."""
         if self.task is None or self.task.done():
             return
+        self._ended_by_caller = True
         if self.agent.on_disconnect == "finish" and self._begun.done():
             self._timer = self.loop.call_later(FINISH_S, self.task.cancel)
         else:
             self.task.cancel()
 
-    def stop(self, why: str) -> None:
-        """The platform stops the run, and its reader is told."""
+    def stop(self, why: str, *, by_caller: bool = False) -> None:
+        """The platform stops the run, and its reader is told. `by_caller` if that is what the caller asked for."""
         self._stopped_because = why
+        self._ended_by_caller = self._ended_by_caller or by_caller
         if self.task is not None:
             self.loop.call_soon_threadsafe(self.task.cancel)
 
@@ -92,14 +96,24 @@ class RunTask:
         running().add(self)
         try:
             await unbroken(self._reserve())
-            async with self:
-                self._begun.set_result(None)
-                self.record.started()
-                await self._relay()
+            await self._run()
         finally:
             running().remove(self)
             if self._timer is not None:
                 self._timer.cancel()
+
+    async def _run(self) -> None:
+        """Go on to the end, whatever that is, and settle."""
+        error: BaseException | None = None
+        try:
+            self._begun.set_result(None)
+            self.record.started()
+            await self._relay()
+        except BaseException as caught:
+            error = caught
+            raise
+        finally:
+            await unbroken(self._close(self._ending(error), self._told(error)))
 
     async def _reserve(self) -> None:
         asked = self.reservation
@@ -147,11 +161,14 @@ class RunTask:
                 await self.channel.put(event)
 
     async def _wait_for_reader(self) -> None:
+        since = self.loop.time()
         try:
-            async with asyncio.timeout(STALLED_S):
+            async with asyncio.timeout(min(STALLED_S, PATIENCE_S - self._waited_s)):
                 await self.channel.room()
         except TimeoutError:
+            self._stopped_because = "The answer was not read on in time."
             await self.stream.aclose()
+        self._waited_s += self.loop.time() - since
 
     def _note(self, event: Event) -> None:
         match event:
@@ -162,19 +179,6 @@ class RunTask:
             case Finished():
                 self._finished = event
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        """Settle, whatever the end was, and hand the outcome to the reader. Nothing is raised beyond this."""
-        ending = self._ending(error)
-        if isinstance(error, asyncio.CancelledError):
-            error = RunStopped(self._stopped_because) if self._stopped_because else None
-        await unbroken(self._close(ending, error))
-        return error is None or isinstance(error, Exception)
-
     def _ending(self, error: BaseException | None) -> Ending:
         match error:
             case None:
@@ -182,19 +186,30 @@ class RunTask:
                 stopped_by = (self._finished.stopped_by or "") if self._finished else ""
                 return Ending(status="finished", finish_reason=reason, stopped_by=stopped_by)
             case asyncio.CancelledError():
-                return Ending(status="cancelled" if self._stopped_because else "disconnected")
+                left = self.channel.is_abandoned or not self._stopped_because
+                return Ending(status="disconnected" if left else "cancelled", by_caller=self._ended_by_caller)
             case _:
                 return Ending(status="failed", error=type(error).__name__)
+
+    def _told(self, error: BaseException | None) -> BaseException | None:
+        """What the reader hears of it; who did not read on does when it comes back, as what it missed is gone."""
+        is_cut = isinstance(error, asyncio.CancelledError) or (error is None and self.channel.is_abandoned)
+        if not is_cut:
+            return error
+        return RunStopped(self._stopped_because) if self._stopped_because else None
 
     async def _close(self, ending: Ending, error: BaseException | None) -> None:
         receipt: Receipt | None
         try:
-            receipt = await settle(self.meter, ending)
-        except BillingError:
-            # The reader is not kept waiting for the books; what was used stands in the checkpoints meanwhile.
-            self._tell(ending, None, error)
-            receipt = await settle_late(self.meter, ending)
-        self._tell(ending, receipt, error)
+            try:
+                receipt = await settle(self.meter, ending)
+            except BillingError:
+                # The reader is not kept waiting for the books; what was used stands in the checkpoints meanwhile.
+                self._tell(ending, None, error)
+                receipt = await settle_late(self.meter, ending)
+            self._tell(ending, receipt, error)
+        finally:
+            self.channel.end(error)
 
     def _tell(self, ending: Ending, receipt: Receipt | None, error: BaseException | None) -> None:
         usage = self.meter.usage
@@ -206,6 +221,6 @@ class RunTask:
 
 
 def _look_at(task: asyncio.Task[None]) -> None:
-    """Take note of what a run raised before it began, though nobody may be left to be told."""
+    """Take note of what a run raised, though nobody may be left to be told."""
     if not task.cancelled():
         task.exception()

@@ -68,7 +68,7 @@ class Running:
         """Stop the runs of a key that was revoked. News that was missed is let go: the key opens nothing new."""
         for run in tuple(self._runs):
             if key_id is not None and run.ctx.caller.key_id == key_id:
-                run.stop("The API key was revoked while the run was in progress.")
+                run.stop("The API key was revoked while the run was in progress.", by_caller=True)
 
     async def drain(self, *, timeout_s: float) -> None:
         """Begin no further run, let those in progress finish for so long, stop the rest, write everything down."""

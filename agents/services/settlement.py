@@ -22,25 +22,26 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """How a run ended. `error` is the name of what went wrong."""
+    """How a run ended. `error` is the name of what went wrong; `by_caller`: the caller brought the end about."""
 
     status: ledger.Status
     finish_reason: str = ""
     stopped_by: str = ""
     error: str = ""
+    by_caller: bool = False
 
 
 def owed(meter: RunMeter, ending: Ending) -> Rated | None:
     """What the caller owes; None when it owes nothing, whatever was used.
 
     A run that gave nothing costs nothing. One that failed or was stopped by us costs what it used, without the price of
-    a whole run; one that its caller left costs both.
+    a whole run; one that its caller ended, by leaving, by not reading on or by revoking its key, costs both.
     """
     if ending.status == "finished":
         return meter.rated(runs=1) if meter.delivered else None
     if not meter.has_output:
         return None
-    return meter.rated(runs=1 if ending.status == "disconnected" else 0)
+    return meter.rated(runs=1 if ending.by_caller else 0)
 
 
 async def settle(meter: RunMeter, ending: Ending) -> Receipt:

@@ -83,7 +83,7 @@ async def test_a_server_that_claims_a_thousand_million_tokens_is_paid_for_ten(
     acme: Organization, globex: Organization, upstream: Upstream
 ) -> None:
     await funded(acme, 100 * CREDIT)
-    address = await _sold(globex, upstream, "openai/raw", input_price_pico=0)
+    address = await _sold(globex, upstream, "openai/raw", DEAR | {"input_price_pico": 0})
     told = {"prompt_tokens": 1, "completion_tokens": 10**9, "total_tokens": 10**9 + 1}
     lines = [
         {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "hi"}}]},
@@ -116,8 +116,8 @@ async def test_a_server_that_does_not_stop_at_the_limit_is_paid_up_to_it(
     await stays_within_the_hold(acme, stream)
 
 
-async def _sold(organization: Organization, upstream: Upstream, model: str, **prices: Any) -> str:
+async def _sold(organization: Organization, upstream: Upstream, model: str, prices: dict[str, Any] = DEAR) -> str:
     """The address of a dear public agent on the organization's own server."""
     server = SkillChoice(skill="openai", options={"base_url": upstream.base_url, "retries": 0})
-    agent = await hosted(organization, server, model=model, visibility="public", **(DEAR | prices))
+    agent = await hosted(organization, server, model=model, visibility="public", **prices)
     return f"{organization.slug}/{agent.slug}"
