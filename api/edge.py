@@ -83,14 +83,7 @@ class Exchange:
                         raise too_large(limit)
                     more = message.get("more_body", False)
         except TimeoutError:
-            raise Refused(
-                Problem(
-                    status=408,
-                    type="timeout_error",
-                    code="request_timeout",
-                    message=f"The body did not arrive within {BODY_SECONDS:.0f} seconds.",
-                )
-            ) from None
+            raise too_slow() from None
         self._body_is_read = True
         return b"".join(pieces)
 
@@ -232,6 +225,12 @@ def too_large(limit: int) -> Refused:
     """The refusal of a body beyond `limit` bytes."""
     message = f"The body is larger than {limit} bytes."
     return Refused(Problem(status=413, type="invalid_request_error", code="request_too_large", message=message))
+
+
+def too_slow() -> Refused:
+    """The refusal of a body that takes too long to arrive."""
+    message = f"The body did not arrive within {BODY_SECONDS:.0f} seconds."
+    return Refused(Problem(status=408, type="timeout_error", code="request_timeout", message=message))
 
 
 def _unsupported(message: str) -> Refused:

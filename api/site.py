@@ -1,6 +1,8 @@
 """What Django answers, seen from the edge: the same id, limit, count and log line as everything else."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from typing import TypeAlias
 
 from asgiref.typing import (
@@ -13,10 +15,14 @@ from asgiref.typing import (
 )
 from django.conf import settings
 
-from api.edge import Exchange, serve, too_large
-from api.problems import Problem
+from api.auth import authenticate
+from api.edge import BODY_SECONDS, Exchange, serve, too_large, too_slow
+from api.problems import Problem, Refused
+from tenants.errors import TenantsError
 
 ROUTE = "site"
+SESSION_BODY_BYTES = 2_500_000
+"""Far more than any form of the console sends."""
 
 _SAID = {
     403: ("forbidden", "This address is not open to you."),
@@ -33,20 +39,10 @@ async def observed(
 ) -> None:
     """Have `application` answer under the edge's eyes. It finds the request's id in the X-Request-ID header."""
     exchange = Exchange(scope, receive, send)
-    limit = settings.ROBUTLER.body_limit_bytes
     headers = [(name, value) for name, value in scope["headers"] if name != b"x-request-id"]
     headers.append((b"x-request-id", exchange.request_id.encode()))
-    size = 0
+    body = _Body(receive)
     replaced: Problem | None = None
-
-    async def bounded() -> ASGIReceiveEvent:
-        nonlocal size
-        message = await receive()
-        if message["type"] == "http.request":
-            size += len(message.get("body", b""))
-            if size > limit:
-                return {"type": "http.disconnect"}  # Django then lets go of what it has read
-        return message
 
     async def marked(message: ASGISendEvent) -> None:
         nonlocal replaced
@@ -60,12 +56,53 @@ async def observed(
             await send(message)
 
     async def handler(exchange: Exchange) -> None:
-        exchange.refuse_size(limit)
-        await application({**scope, "headers": headers}, bounded, marked)
-        if size > limit:
-            raise too_large(limit)
+        body.limit = await _limit(exchange)
+        exchange.refuse_size(body.limit)
+        await application({**scope, "headers": headers}, body.receive, marked)
+        if body.refusal is not None and not exchange.status:
+            raise body.refusal
 
     await serve(exchange, handler, route=ROUTE)
+
+
+class _Body:
+    """The request's body on its way to Django: within a limit and in time, else Django hears that the client left."""
+
+    def __init__(self, receive: ASGIReceiveCallable) -> None:
+        self.limit = 0
+        self.refusal: Refused | None = None
+        self._receive = receive
+        self._size = 0
+        self._is_whole = False
+        self._until = asyncio.get_running_loop().time() + BODY_SECONDS
+
+    async def receive(self) -> ASGIReceiveEvent:
+        """The next piece; after the last one, the client's leaving."""
+        if self._is_whole:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
+        except TimeoutError:
+            self.refusal = too_slow()
+            return {"type": "http.disconnect"}
+        if message["type"] == "http.request":
+            self._size += len(message.get("body", b""))
+            self._is_whole = not message.get("more_body", False)
+            if self._size > self.limit:
+                self.refusal = too_large(self.limit)
+                return {"type": "http.disconnect"}  # Django then lets go of what it has read
+        return message
+
+
+async def _limit(exchange: Exchange) -> int:
+    """How large a body may be: small until a key is known to be good, larger where a session may be behind it."""
+    environment = settings.ROBUTLER
+    if (authorization := exchange.headers.get(b"authorization")) is not None:
+        with suppress(Refused, TenantsError):
+            await authenticate(authorization)
+            return int(environment.body_limit_bytes)
+    return SESSION_BODY_BYTES if b"cookie" in exchange.headers else int(environment.anonymous_body_limit_bytes)
 
 
 def _replacement(exchange: Exchange, headers: Iterable[tuple[bytes, bytes]]) -> Problem | None:
