@@ -10,14 +10,17 @@ from billing.amounts import plain
 
 
 class DollarsField(forms.DecimalField):
-    """Dollars on the page, an integer `scale` times as large on the row; what cannot be kept exactly is refused."""
+    """Dollars on the page, an integer `scale` times as large on the row; what cannot be kept exactly is refused.
 
-    def __init__(self, *, scale: int, **options: Any) -> None:
+    `most` is the largest integer the row takes.
+    """
+
+    def __init__(self, *, scale: int, most: int | None = None, **options: Any) -> None:
         self._scale = scale
         places = len(str(scale)) - 1
         super().__init__(
             min_value=Decimal(0),
-            max_value=Decimal(1_000_000),
+            max_value=Decimal(1_000_000) if most is None else Decimal(most) / scale,
             decimal_places=places,
             widget=UnfoldAdminDecimalFieldWidget(),
             **options,

@@ -5,6 +5,7 @@ What people and tasks do (top up, sweep) is synchronous. Accounts come with thei
 nanodollars.
 """
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -19,6 +20,7 @@ from billing.errors import (
     HoldConflict,
     HoldNotFound,
     InsufficientFunds,
+    LedgerRefused,
     NoWallet,
     WalletFrozen,
 )
@@ -33,6 +35,8 @@ __all__ = [
 ]  # fmt: skip
 
 HOLD_SECONDS = 60
+MOST_IN_A_WALLET = 2**63 - 1
+"""What the database can count. Who asks for more is told what the wallet has, as everybody is."""
 
 ChargeKind = Literal["run", "tool", "agent", "handoff"]
 Source = Literal["provider", "counted", "checkpoint", "estimated"]
@@ -87,16 +91,16 @@ async def hold(
     BillingBusy, BillingUnavailable.
     """
     row = (
-        id, payer, run_id, amount_nanos, kind, reference[:200], parent, agent_id, beneficiary, price.price_version_id,
-        price.platform_credential, idempotency_key, ttl_s,
+        id, payer, run_id, min(amount_nanos, MOST_IN_A_WALLET), kind, reference[:200], parent, agent_id, beneficiary,
+        price.price_version_id, price.platform_credential, idempotency_key, ttl_s,
     )  # fmt: skip
     answer = await committer.ask(operations.HOLD, (row,))
-    _, outcome, repeated, required, available, held = answer.rows[0]
+    _, outcome, repeated, _, available, held = answer.rows[0]
     match outcome:
         case "held":
             return HoldResult(id=id, amount_nanos=amount_nanos, repeated=repeated and not answer.retried)
         case "insufficient":
-            raise InsufficientFunds(required_nanos=required, available_nanos=available, held_nanos=held)
+            raise InsufficientFunds(required_nanos=amount_nanos, available_nanos=available, held_nanos=held)
         case "frozen":
             raise WalletFrozen("The wallet is frozen; contact the operator of this platform.")
         case "no_wallet":
@@ -109,7 +113,7 @@ async def hold(
 
 async def extend(*, id: UUID, amount_nanos: int) -> None:
     """Grow an open hold to a new total; smaller totals change nothing. Raises InsufficientFunds, HoldClosed."""
-    answer = await committer.ask(operations.EXTEND, ((id, amount_nanos),))
+    answer = await committer.ask(operations.EXTEND, ((id, min(amount_nanos, MOST_IN_A_WALLET)),))
     _, outcome, required, available, held = answer.rows[0]
     match outcome:
         case "extended":
@@ -127,15 +131,33 @@ async def extend(*, id: UUID, amount_nanos: int) -> None:
 async def checkpoint(accrued: Mapping[UUID, Rated], *, ttl_s: int = HOLD_SECONDS) -> None:
     """Write down what each open hold has spent so far, and keep it alive for another `ttl_s`.
 
-    Should the process die, this is what the sweeper settles. Holds that have ended are passed over.
+    Should the process die, this is what the sweeper settles. Holds that have ended are passed over. What cannot be
+    written for one of them is written for all others before LedgerRefused says so.
     """
     if not accrued:
         return
     rows = tuple(
         (id, spent.cost_nanos, spent.markup_nanos, spent.fee_nanos, ttl_s) for id, spent in sorted(accrued.items())
     )
+    refused = 0
     for start in range(0, len(rows), committer.BATCH_ROWS):
-        await committer.ask(operations.CHECKPOINT, rows[start : start + committer.BATCH_ROWS])
+        part = rows[start : start + committer.BATCH_ROWS]
+        try:
+            await committer.ask(operations.CHECKPOINT, part)
+        except LedgerRefused:
+            async with asyncio.TaskGroup() as group:
+                alone = [group.create_task(_is_refused(row)) for row in part]
+            refused += sum(task.result() for task in alone)
+    if refused:
+        raise LedgerRefused(f"The ledger refused the checkpoints of {refused} holds.")
+
+
+async def _is_refused(row: tuple[UUID, int, int, int, int]) -> bool:
+    try:
+        await committer.ask(operations.CHECKPOINT, (row,))
+    except LedgerRefused:
+        return True
+    return False
 
 
 async def settle(

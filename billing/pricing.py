@@ -7,6 +7,8 @@ from billing.errors import PriceUnavailable
 from billing.price_table import Current, table
 from billing.rating import (
     DEFAULT_OUTPUT_TOKENS,
+    MOST_PER_RUN_NANOS,
+    MOST_TOKEN_PICO,
     AgentPrice,
     ModelPrice,
     PriceTerms,
@@ -20,7 +22,8 @@ from billing.rating import (
 from tenants.threads import in_thread
 
 __all__ = [
-    "DEFAULT_OUTPUT_TOKENS", "AgentPrice", "ModelPrice", "PriceTerms", "Rated", "UnitPrices",
+    "DEFAULT_OUTPUT_TOKENS", "MOST_PER_RUN_NANOS", "MOST_TOKEN_PICO", "AgentPrice", "ModelPrice", "PriceTerms",
+    "Rated", "UnitPrices",
     "affordable_output_tokens", "estimate", "input_tokens_bound", "rate", "terms", "terms_for",
 ]  # fmt: skip
 

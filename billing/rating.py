@@ -1,6 +1,7 @@
 """The arithmetic of prices, in whole numbers: what a run may cost, and what it did cost.
 
-Prices are picodollars per unit, amounts nanodollars; a call is rounded once, up.
+Prices are picodollars per unit, amounts nanodollars. Cost and fee are rounded up to a whole nanodollar, an owner's share
+of the cost down.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,12 @@ PICOS_PER_NANO = 1_000
 BASIS_POINTS = 10_000
 MOST_TOKENS = 10_000_000
 """More than any model reads or writes in one call: counts beyond it are a provider's error."""
+MOST_TOKEN_PICO = 10**10
+"""The dearest token: a cent."""
+MOST_PER_RUN_NANOS = 1_000 * 10**9
+"""The dearest run: 1,000 dollars."""
+MOST_NANOS = 10**18
+"""More than any run comes to. Cost, markup and fee together stay below half of what the database can count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,13 +130,14 @@ def rate(terms: PriceTerms, usages: Sequence[CallRecord], *, tool_nanos: int = 0
     """The price of these calls, of priced tools (theirs goes to the creator), and of being run.
 
     cost = what the provider asks; markup = the owner's share of cost, per token, per run and tools;
-    fee = the platform's share of both. An owner who pays with an own credential owes the fee alone.
+    fee = the platform's share of both. An owner who pays with an own credential owes the fee alone. None of the three
+    exceeds `MOST_NANOS`.
     """
     delivered = [record.usage for record in usages if record.delivered]
-    cost = _up(sum(_model_pico(terms, usage) for usage in delivered), PICOS_PER_NANO)
+    cost = min(_up(sum(_model_pico(terms, usage) for usage in delivered), PICOS_PER_NANO), MOST_NANOS)
     own = _up(sum(_own_pico(terms, usage) for usage in delivered), PICOS_PER_NANO)
-    markup = cost * terms.markup_bps // BASIS_POINTS + own + terms.per_run_nanos * runs + tool_nanos
-    fee = _up((cost + markup) * terms.fee_bps, BASIS_POINTS)
+    markup = min(cost * terms.markup_bps // BASIS_POINTS + own + terms.per_run_nanos * runs + tool_nanos, MOST_NANOS)
+    fee = min(_up((cost + markup) * terms.fee_bps, BASIS_POINTS), MOST_NANOS)
     if terms.owner_is_payer and not terms.platform_credential:
         return Rated(cost_nanos=0, markup_nanos=0, fee_nanos=fee)
     return Rated(cost_nanos=cost, markup_nanos=markup, fee_nanos=fee)

@@ -85,6 +85,10 @@ class Migration(migrations.Migration):
                         name="account_no_overdraft",
                     ),
                     models.CheckConstraint(
+                        condition=models.Q(("credit_limit__lte", 1_000_000_000_000_000_000)),
+                        name="account_credit_limit_bounded",
+                    ),
+                    models.CheckConstraint(
                         condition=models.Q(
                             ("enforced", True),
                             models.Q(("credits_posted", 0), ("debits_pending", 0), ("debits_posted", 0)),
@@ -286,6 +290,19 @@ class Migration(migrations.Migration):
                             )
                         ),
                         name="price_item_unit_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("price__lte", 10_000),
+                            models.Q(models.Q(("unit", "basis_points"), _negated=True), ("price__lte", 10_000_000_000)),
+                            _connector="OR",
+                        ),
+                        name="price_item_price_bounded",
+                        violation_error_message="No token costs more than a cent, and no share is more than the whole.",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("most__isnull", True), ("most__lte", 10_000_000), _connector="OR"),
+                        name="price_item_most_bounded",
                     ),
                     models.UniqueConstraint(fields=("version", "model", "unit", "context_from"), name="price_item_key"),
                 ],

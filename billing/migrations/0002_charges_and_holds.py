@@ -203,6 +203,14 @@ class Migration(migrations.Migration):
                 "constraints": [
                     models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="hold_amount_positive"),
                     models.CheckConstraint(
+                        condition=models.Q(
+                            ("accrued_cost__lte", 1_000_000_000_000_000_000),
+                            ("accrued_fee__lte", 1_000_000_000_000_000_000),
+                            ("accrued_markup__lte", 1_000_000_000_000_000_000),
+                        ),
+                        name="hold_accrued_bounded",
+                    ),
+                    models.CheckConstraint(
                         condition=models.Q(("state__in", ("open", "settled", "released", "expired", "late"))),
                         name="hold_state_known",
                     ),

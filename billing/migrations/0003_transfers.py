@@ -205,6 +205,9 @@ class Migration(migrations.Migration):
             options={
                 "constraints": [
                     models.CheckConstraint(condition=models.Q(("amount__gt", 0)), name="top_up_amount_positive"),
+                    models.CheckConstraint(
+                        condition=models.Q(("amount__lte", 1_000_000_000_000_000_000)), name="top_up_amount_bounded"
+                    ),
                     models.CheckConstraint(condition=models.Q(("rail__in", ("manual",))), name="top_up_rail_known"),
                     models.UniqueConstraint(fields=("organization", "id"), name="top_up_organization_id"),
                 ],

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 
+from billing.rating import MOST_NANOS
 from tenants.models.tenant import TenantManager
 
 OWNED_KINDS = ("wallet", "creator_earnings")
@@ -64,6 +65,7 @@ class Account(models.Model):
                 | Q(credits_posted__gte=F("debits_posted") + F("debits_pending") - F("credit_limit")),
                 name="account_no_overdraft",
             ),
+            models.CheckConstraint(condition=Q(credit_limit__lte=MOST_NANOS), name="account_credit_limit_bounded"),
             models.CheckConstraint(
                 condition=Q(enforced=True) | Q(debits_posted=0, credits_posted=0, debits_pending=0),
                 name="account_totals_only_where_enforced",

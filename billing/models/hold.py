@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from billing.rating import MOST_NANOS
 from tenants.models.tenant import TenantManager
 
 
@@ -42,6 +43,10 @@ class Hold(models.Model):
     class Meta:
         constraints = (
             models.CheckConstraint(condition=Q(amount__gt=0), name="hold_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(accrued_cost__lte=MOST_NANOS, accrued_markup__lte=MOST_NANOS, accrued_fee__lte=MOST_NANOS),
+                name="hold_accrued_bounded",
+            ),
             models.CheckConstraint(
                 condition=Q(state__in=("open", "settled", "released", "expired", "late")), name="hold_state_known"
             ),

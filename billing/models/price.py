@@ -3,6 +3,8 @@
 from django.db import models
 from django.db.models import F, Q
 
+from billing.rating import BASIS_POINTS, MOST_TOKEN_PICO, MOST_TOKENS
+
 
 class PriceList(models.Model):
     """A series of price versions: what providers cost the platform, or what the platform asks on top."""
@@ -102,6 +104,14 @@ class PriceItem(models.Model):
                     )
                 ),
                 name="price_item_unit_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(price__lte=BASIS_POINTS) | (~Q(unit="basis_points") & Q(price__lte=MOST_TOKEN_PICO)),
+                name="price_item_price_bounded",
+                violation_error_message="No token costs more than a cent, and no share is more than the whole.",
+            ),
+            models.CheckConstraint(
+                condition=Q(most__isnull=True) | Q(most__lte=MOST_TOKENS), name="price_item_most_bounded"
             ),
             models.UniqueConstraint(fields=("version", "model", "unit", "context_from"), name="price_item_key"),
         )

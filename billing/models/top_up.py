@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from billing.rating import MOST_NANOS
 from tenants.models.tenant import TenantManager
 
 
@@ -23,6 +24,7 @@ class TopUp(models.Model):
     class Meta:
         constraints = (
             models.CheckConstraint(condition=Q(amount__gt=0), name="top_up_amount_positive"),
+            models.CheckConstraint(condition=Q(amount__lte=MOST_NANOS), name="top_up_amount_bounded"),
             models.CheckConstraint(condition=Q(rail__in=("manual",)), name="top_up_rail_known"),
             models.UniqueConstraint(fields=("organization", "id"), name="top_up_organization_id"),
         )

@@ -12,7 +12,8 @@ from billing import publishing, selectors
 from billing.errors import PriceUnavailable
 from billing.models import PriceItem, PriceList, PriceVersion
 from billing.price_table import REMEMBERED_SECONDS, PriceTable, table
-from billing.pricing import AgentPrice, PriceTerms, terms, terms_for
+from billing.pricing import MOST_TOKEN_PICO, AgentPrice, PriceTerms, terms, terms_for
+from billing.rating import MOST_TOKENS
 from tenants.context import PLATFORM
 from tests.billing import money
 
@@ -197,6 +198,27 @@ def test_a_published_price_does_not_change(statement: str, database_urls: Mappin
     version = _current().pk
     with money.connect(database_urls[PLATFORM]) as staff, pytest.raises(psycopg.errors.RestrictViolation):
         staff.execute(statement.encode(), (version,))
+
+
+@pytest.mark.parametrize(
+    ("unit", "highest", "column"),
+    [
+        ("output", MOST_TOKEN_PICO, "price"),
+        ("basis_points", 10_000, "price"),
+        ("output", MOST_TOKENS, "most"),
+    ],
+)
+def test_a_price_has_a_bound(
+    unit: str, highest: int, column: str, database: None, database_urls: Mapping[str, str]
+) -> None:
+    draft = _copy()
+    values = "%s, 1" if column == "price" else "1, %s"
+    insert = f"INSERT INTO billing_priceitem (version_id, model, unit, price, most) SELECT %s, %s, %s, {values}"
+
+    with money.connect(database_urls["platform"]) as platform:
+        platform.execute(insert.encode(), (draft.pk, "at/bound", unit, highest))
+        with pytest.raises(psycopg.errors.CheckViolation, match=f"price_item_{column}_bounded"):
+            platform.execute(insert.encode(), (draft.pk, "beyond/bound", unit, highest + 1))
 
 
 def test_a_draft_may_be_thrown_away(database: None, database_urls: Mapping[str, str]) -> None:

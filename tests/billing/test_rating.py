@@ -10,14 +10,18 @@ from hypothesis import strategies as st
 
 from billing.pricing import (
     DEFAULT_OUTPUT_TOKENS,
+    MOST_PER_RUN_NANOS,
+    MOST_TOKEN_PICO,
     ModelPrice,
     PriceTerms,
+    Rated,
     UnitPrices,
     affordable_output_tokens,
     estimate,
     input_tokens_bound,
     rate,
 )
+from billing.rating import MOST_NANOS, MOST_TOKENS
 from skills.sdk.usage import Usage, UsageRecord
 
 MINI = ModelPrice(
@@ -102,6 +106,18 @@ def test_a_long_context_has_a_price_of_its_own(read: int, price: int) -> None:
     rated = rate(replace(TERMS, model=LONG), [record(Usage(input_tokens=read))])
 
     assert rated.cost_nanos == read * price // 1_000
+
+
+def test_no_amount_is_more_than_the_books_can_hold() -> None:
+    dearest = ModelPrice(tiers=(UnitPrices(input=MOST_TOKEN_PICO, output=MOST_TOKEN_PICO),))
+    terms = replace(TERMS, model=dearest, per_run_nanos=MOST_PER_RUN_NANOS, markup_bps=10_000, fee_bps=10_000)
+    calls = [record(Usage(input_tokens=MOST_TOKENS, output_tokens=MOST_TOKENS))] * 10_000
+
+    rated = rate(terms, calls, tool_nanos=2**80)
+
+    assert rated == Rated(cost_nanos=MOST_NANOS, markup_nanos=MOST_NANOS, fee_nanos=MOST_NANOS)
+    assert rated.total_nanos < 2**62
+    assert estimate(terms, input_bytes=2**80, max_output_tokens=2**80) <= 3 * MOST_NANOS
 
 
 def test_a_call_that_delivered_nothing_costs_nothing() -> None:
