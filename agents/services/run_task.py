@@ -18,6 +18,7 @@ from agents.services.settlement import Ending, settle, settle_late, unbroken
 from billing import ledger
 from billing.errors import BillingError, HoldConflict, InsufficientFunds
 from skills.sdk import RunContext
+from tenants.context import organization_context
 
 FINISH_S = 60.0
 """How long a run goes on for a reader who left, where its agent wants that."""
@@ -62,11 +63,17 @@ class RunTask:
     _waited_s: float = 0.0
     _timer: asyncio.TimerHandle | None = None
 
-    async def begin(self) -> None:
-        """Reserve what the run may cost and let it go; raises what keeps it from beginning."""
+    def launch(self) -> None:
+        """Let it go, as its caller's organization; it takes its place among the runs of the process at once."""
+        running().add(self)
         self.stream.on_leave = self.leave
-        self.task = asyncio.create_task(self._work(), name=f"run {self.ctx.run_id}")
-        self.task.add_done_callback(_look_at)
+        with organization_context(self.reservation.payer):
+            self.task = asyncio.create_task(self._work(), name=f"run {self.ctx.run_id}")
+        self.task.add_done_callback(self._over)
+
+    async def begun(self) -> None:
+        """Wait until what it may cost is reserved; raises what keeps it from beginning."""
+        assert self.task is not None
         try:
             await asyncio.wait({self.task, self._begun}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
@@ -93,14 +100,16 @@ class RunTask:
             self.loop.call_soon_threadsafe(self.task.cancel)
 
     async def _work(self) -> None:
-        running().add(self)
-        try:
-            await unbroken(self._reserve())
-            await self._run()
-        finally:
-            running().remove(self)
-            if self._timer is not None:
-                self._timer.cancel()
+        await unbroken(self._reserve())
+        await self._run()
+
+    def _over(self, task: asyncio.Task[None]) -> None:
+        """Also a task that was cancelled before its first step comes here."""
+        running().remove(self)
+        if self._timer is not None:
+            self._timer.cancel()
+        if not task.cancelled():
+            task.exception()  # Looked at, though nobody may be left to be told.
 
     async def _run(self) -> None:
         """Go on to the end, whatever that is, and settle."""
@@ -218,9 +227,3 @@ class RunTask:
         )
         self.record.ended(ending, self.stream.receipt, cost_nanos=self.meter.rated(runs=1).cost_nanos)
         self.channel.end(error)
-
-
-def _look_at(task: asyncio.Task[None]) -> None:
-    """Take note of what a run raised, though nobody may be left to be told."""
-    if not task.cancelled():
-        task.exception()

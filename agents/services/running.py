@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -33,21 +35,30 @@ class Running:
     def __init__(self) -> None:
         self._runs: set[RunTask] = set()
         self._checkpointers: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
+        self._preparing = 0
         self._is_draining = False
         notify.subscribe("revoked", self.stop_for_key)
 
     def __len__(self) -> int:
         return len(self._runs)
 
-    def admit(self, *, at_most: int) -> None:
-        """Raise Draining or TooManyRuns when no further run may begin."""
+    @contextmanager
+    def admitted(self, *, at_most: int) -> Iterator[None]:
+        """Keep a place for a run that is being prepared; inside, it is taken in. Raises Draining or TooManyRuns."""
         if self._is_draining:
             raise Draining
-        if len(self._runs) >= at_most:
+        if len(self._runs) + self._preparing >= at_most:
             raise TooManyRuns
+        self._preparing += 1
+        try:
+            yield
+        finally:
+            self._preparing -= 1
 
     def add(self, run: "RunTask") -> None:
-        """Take a run in."""
+        """Take a run in. Raises Draining if the process has begun to stop while the run was prepared."""
+        if self._is_draining:
+            raise Draining
         self._runs.add(run)
         loop = asyncio.get_running_loop()
         checkpointer = self._checkpointers.get(loop)

@@ -26,9 +26,6 @@ from skills.sdk import AccessDenied, NotAvailable, RunCaller, RunContext
 from skills.sdk.ports import Ports
 from tenants import permissions
 from tenants.caller import Caller
-from tenants.context import organization_context
-
-FREE_PROVIDER = "scripted"
 
 __all__ = ["Receipt", "RunRequest", "RunStream", "active_runs", "drain", "start_run", "stop_all"]
 
@@ -39,22 +36,10 @@ async def start_run(*, caller: Caller, address: str, request: RunRequest) -> Run
     Raises AgentNotFound, AccessDenied, PriceUnavailable, InsufficientFunds and what else keeps a run from beginning.
     What goes wrong later is raised by iterating.
     """
-    running().admit(at_most=settings.ROBUTLER.max_parallel_runs)
-    if not caller.may(permissions.CHAT_WRITE):
-        raise AccessDenied(f"This key may not run agents: it lacks the permission {permissions.CHAT_WRITE}.")
-    version = await published(caller, address)
-    provider = version.model.partition("/")[0]
-    if caller.test_mode and provider != FREE_PROVIDER:
-        raise AccessDenied("A test key reaches only agents on scripted models; use a live key.")
-    agent = await loader.load(version)
-    secrets = OwnersSecrets(version.organization_id)
-    try:
-        terms = await _terms(caller, version, agent, secrets)
-    except OperationalError as error:
-        raise AgentsUnavailable from error
-    with organization_context(caller.organization_id):
-        run = _assemble(caller, version, agent, request, secrets, terms)
-        await run.begin()
+    with running().admitted(at_most=settings.ROBUTLER.max_parallel_runs):
+        run = await _prepared(caller, address, request)
+        run.launch()
+    await run.begun()
     return run.stream
 
 
@@ -73,11 +58,27 @@ def stop_all() -> None:
     running().stop_all()
 
 
+async def _prepared(caller: Caller, address: str, request: RunRequest) -> RunTask:
+    if not caller.may(permissions.CHAT_WRITE):
+        raise AccessDenied(f"This key may not run agents: it lacks the permission {permissions.CHAT_WRITE}.")
+    version = await published(caller, address)
+    provider = version.model.partition("/")[0]
+    if caller.test_mode and provider != pricing.FREE_PROVIDER:
+        raise AccessDenied("A test key reaches only agents on scripted models; use a live key.")
+    agent = await loader.load(version)
+    secrets = OwnersSecrets(version.organization_id)
+    try:
+        terms = await _terms(caller, version, agent, secrets)
+    except OperationalError as error:
+        raise AgentsUnavailable from error
+    return _assemble(caller, version, agent, request, secrets, terms)
+
+
 async def _terms(caller: Caller, version: Resolved, agent: BaseAgent, secrets: OwnersSecrets) -> PriceTerms:
     """The price of the run, pinned: also by whose credential pays the provider."""
     platform_credential, unpriced_allowed = True, False
     provider = version.model.partition("/")[0]
-    if provider != FREE_PROVIDER:
+    if provider != pricing.FREE_PROVIDER:
         chosen = agent.model_skill.options
         reference, base_url = getattr(chosen, "credential", None), getattr(chosen, "base_url", None)
         try:

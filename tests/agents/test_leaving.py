@@ -6,11 +6,12 @@ from uuid import UUID
 
 import pytest
 
-from agents.errors import Draining, RunStopped, TooManyRuns
+from agents.errors import AgentNotFound, Draining, RunStopped, TooManyRuns
 from agents.runtime.events import Delta
 from agents.services.channel import Channel
 from agents.services.running import running
 from agents.services.runs import RunStream, active_runs, start_run, stop_all
+from billing.errors import InsufficientFunds
 from tenants import notify
 from tenants.context import organization_context
 from tenants.models import ApiKey, Organization
@@ -251,6 +252,57 @@ async def test_a_process_has_a_most_of_runs(acme: Organization, settings: Any) -
 
     await stream.aclose()
     await settled()
+
+
+async def test_of_a_crowd_at_once_no_more_than_the_most_begin(acme: Organization, settings: Any) -> None:
+    agent = await hosted(acme, script({"chunks": ["word "] * 200}, chunk_ms=20))
+    settings.ROBUTLER = settings.ROBUTLER.model_copy(update={"max_parallel_runs": 5})
+    refused: list[TooManyRuns] = []
+    begun: list[RunStream] = []
+
+    async def call() -> None:
+        try:
+            begun.append(await start_run(caller=caller_of(acme), address=agent.slug, request=ask()))
+        except TooManyRuns as error:
+            refused.append(error)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(60):
+            group.create_task(call())
+    at_once = active_runs()
+    for stream in begun:
+        await stream.aclose()
+    await settled()
+
+    assert (at_once, len(begun), len(refused)) == (5, 5, 55)
+
+
+async def test_a_start_that_fails_gives_its_place_back(acme: Organization, settings: Any) -> None:
+    agent = await hosted(acme, script({"text": "hi"}), price_per_run_nanos=1_000)
+    settings.ROBUTLER = settings.ROBUTLER.model_copy(update={"max_parallel_runs": 1})
+    for address in ("nobody", agent.slug, "nobody", agent.slug):
+        with pytest.raises((AgentNotFound, InsufficientFunds)):
+            await start_run(caller=caller_of(acme), address=address, request=ask())
+    await settled()
+    await funded(acme)
+
+    text, _ = await converse(caller_of(acme), agent)
+
+    assert text == "hi"
+
+
+async def test_nothing_begins_behind_a_drain_that_found_nobody(acme: Organization) -> None:
+    agent = await hosted(acme, script({"text": "hi"}))
+    try:
+        starting = asyncio.create_task(start_run(caller=caller_of(acme), address=agent.slug, request=ask()))
+        await asyncio.sleep(0)
+        await running().drain(timeout_s=1)
+
+        with pytest.raises(Draining):
+            await starting
+        assert active_runs() == 0
+    finally:
+        running()._is_draining = False
 
 
 async def test_closing_a_stream_that_has_ended_does_nothing(acme: Organization) -> None:

@@ -85,7 +85,7 @@ async def test_a_server_that_claims_a_thousand_million_tokens_is_paid_for_ten(
     await funded(acme, 100 * CREDIT)
     address = await _sold(globex, upstream, "openai/raw", DEAR | {"input_price_pico": 0})
     told = {"prompt_tokens": 1, "completion_tokens": 10**9, "total_tokens": 10**9 + 1}
-    lines = [
+    lines: list[dict[str, Any]] = [
         {"choices": [{"index": 0, "delta": {"role": "assistant", "content": "hi"}}]},
         {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
         {"choices": [], "usage": told},
