@@ -14,7 +14,7 @@ import psycopg
 from django.db import connections
 
 from billing.errors import BillingBusy, BillingError, BillingUnavailable, LedgerRefused
-from billing.operations import LOCK, Operation
+from billing.operations import EXTEND, HOLD, LOCK, RELEASE, Operation
 
 QUEUE_ROWS = 5_000
 BATCH_ROWS = 512
@@ -50,11 +50,28 @@ class Item:
     loop: asyncio.AbstractEventLoop
     outcome: Answer | BillingError | None = field(default=None)
 
+    @property
+    def is_pointless(self) -> bool:
+        """Whether it asks for money that nobody waits for any more. What ends a hold is done all the same."""
+        return self.operation in (HOLD, EXTEND) and self.future.done()
+
+    @property
+    def opened(self) -> tuple[UUID, ...]:
+        """The holds that this item made."""
+        if self.operation is not HOLD or not isinstance(self.outcome, Answer):
+            return ()
+        rows = zip(self.rows, self.outcome.rows, strict=True)
+        return tuple(
+            asked[0]
+            for asked, (_, outcome, repeated, *_) in rows
+            if outcome == "held" and (self.outcome.retried or not repeated)
+        )
+
     def tell(self) -> None:
         """Hand the outcome to whoever still waits for it; runs in the caller's loop."""
         if self.future.done():
-            return
-        if isinstance(self.outcome, Answer):
+            _give_back(self)
+        elif isinstance(self.outcome, Answer):
             self.future.set_result(self.outcome)
         else:
             self.future.set_exception(self.outcome or BillingUnavailable("The ledger stopped before it answered."))
@@ -67,9 +84,32 @@ async def ask(operation: Operation, rows: Sequence[tuple[Any, ...]]) -> Answer:
     _running().submit(item)
     try:
         async with asyncio.timeout(ANSWER_SECONDS):
-            return await item.future
+            answer = await item.future
     except TimeoutError:
+        _give_back(item)
         raise BillingUnavailable("The ledger did not answer in time.") from None
+    except asyncio.CancelledError:
+        _give_back(item)
+        raise
+    return answer
+
+
+def _give_back(item: Item) -> None:
+    """Release what was held for somebody who has left; called again once the answer is there, if it is not yet."""
+    if not item.opened:
+        return
+    rows = tuple((id, "cancelled") for id in item.opened)
+    release = Item(operation=RELEASE, rows=rows, future=item.loop.create_future(), loop=item.loop)
+    release.future.add_done_callback(_heard)
+    try:
+        _running().submit(release)
+    except (BillingBusy, BillingUnavailable):
+        return  # it ends by its lifetime
+
+
+def _heard(future: asyncio.Future[Answer]) -> None:
+    if not future.cancelled():
+        future.exception()  # a hold that cannot be released ends by its lifetime
 
 
 def drain(*, timeout_s: float = 10.0) -> bool:
@@ -98,7 +138,7 @@ class Committer:
         """Queue an item; BillingBusy when the queue is full."""
         with self._arrived:
             if not self.alive:
-                raise BillingUnavailable("The ledger is shutting down.")
+                raise BillingUnavailable("The ledger has just stopped; try again in a moment.")
             if self._waiting_rows >= QUEUE_ROWS:
                 raise BillingBusy("Too many runs are being started or settled; try again in a moment.")
             self._waiting.append(item)
@@ -158,7 +198,7 @@ class Committer:
 
     def _try(self, batch: Sequence[Item], *, deadline: float, retried: bool) -> None:
         """Send the batch; if it fails, its halves, so that one bad item cannot hold back the others."""
-        open_items = [item for item in batch if item.outcome is None]
+        open_items = [item for item in batch if item.outcome is None and not item.is_pointless]
         if not open_items:
             return
         try:

@@ -1,7 +1,7 @@
 """The arithmetic of prices, in whole numbers: what a run may cost, and what it did cost.
 
-Prices are picodollars per unit, amounts nanodollars. Cost and fee are rounded up to a whole nanodollar, an owner's share
-of the cost down.
+Prices are picodollars per unit, amounts nanodollars. Cost and fee are rounded up to a whole nanodollar, an owner's
+share of the cost down.
 """
 
 from collections.abc import Sequence

@@ -187,16 +187,45 @@ def test_a_full_queue_refuses_at_once(
     assert _kinds(outcomes) == {"HoldResult": 61, "BillingBusy": 40}
 
 
-def test_an_answer_that_takes_too_long_is_not_waited_for(
-    acme: Organization, database_urls: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("leave", ["times out", "is cancelled"])
+def test_what_nobody_waits_for_any_more_is_not_held(
+    leave: str, acme: Organization, database_urls: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make.wallet(acme, 100)
-    monkeypatch.setattr(committer, "ANSWER_SECONDS", 0.05)
+    held = money.hold(make.wallet(acme, 100), 1)
+    if leave == "times out":
+        monkeypatch.setattr(committer, "ANSWER_SECONDS", 0.3)
+    under_way, queued = uuid4(), uuid4()
 
-    with money.connect(database_urls["owner"]) as other, other.transaction():
-        other.execute(NOBODYS_LOCK, (acme.id,))
-        with pytest.raises(BillingUnavailable):
-            money.run(_hold(acme.id))
+    async def work() -> list[Any]:
+        with money.connect(database_urls["owner"]) as other, other.transaction():
+            other.execute(NOBODYS_LOCK, (acme.id,))
+            tasks = [asyncio.create_task(_outcome(_hold(acme.id, 10, id=under_way)))]
+            await asyncio.sleep(0.1)
+            tasks += [asyncio.create_task(_outcome(_hold(acme.id, 20, id=queued)))]
+            tasks += [asyncio.create_task(_outcome(ledger.extend(id=held, amount_nanos=40)))]
+            await asyncio.sleep(0)
+            if leave == "is cancelled":
+                for task in tasks:
+                    task.cancel()
+            await asyncio.wait(tasks)
+        monkeypatch.setattr(committer, "ANSWER_SECONDS", 12.0)
+        await _hold(acme.id, 2)  # behind all of them
+        while ledger_rows(under_way) in ([], ["open"]):  # noqa: ASYNC110 - nobody tells us
+            await asyncio.sleep(0.01)
+        return [task.cancelled() or type(task.result()) for task in tasks]
+
+    def ledger_rows(*ids: UUID) -> list[str]:
+        with money.connect(database_urls["owner"]) as database:
+            return [
+                state
+                for (state,) in database.execute("SELECT state FROM billing_hold WHERE id = ANY (%s)", (list(ids),))
+            ]
+
+    outcomes = money.run(work())
+
+    assert outcomes == [True if leave == "is cancelled" else BillingUnavailable] * 3
+    assert ledger_rows(under_way, queued) == ["released"]
+    assert ledger.balance(acme.id).held == 3
 
 
 def test_who_stops_waiting_leaves_the_others_alone(acme: Organization) -> None:
