@@ -5,7 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from agents.adapters.meter import RunMeter
+from agents.adapters.meter import NOTHING, RunMeter
 from agents.errors import RunStopped
 from agents.runtime import loop as runtime
 from agents.runtime.agent import BaseAgent
@@ -14,9 +14,10 @@ from agents.services.channel import Channel
 from agents.services.run_record import RunRecord
 from agents.services.run_stream import Receipt, RunRequest, RunStream
 from agents.services.running import running
-from agents.services.settlement import Ending, settle, settle_late, unbroken
+from agents.services.settlement import Ending, owed, settle, settle_late, unbroken
 from billing import ledger
 from billing.errors import BillingError, HoldConflict, InsufficientFunds
+from billing.pricing import Rated
 from skills.sdk import RunContext
 from tenants.context import organization_context
 
@@ -58,6 +59,7 @@ class RunTask:
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     _begun: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     _finished: Finished | None = None
+    _ended: Ending | None = None
     _stopped_because: str = ""
     _ended_by_caller: bool = False
     _waited_s: float = 0.0
@@ -99,6 +101,12 @@ class RunTask:
         if self.task is not None:
             self.loop.call_soon_threadsafe(self.task.cancel)
 
+    def accrued(self) -> Rated:
+        """What is owed should the process die now: once the run is over, all that it came to."""
+        if self._ended is None:
+            return self.meter.accrued()
+        return owed(self.meter, self._ended) or NOTHING
+
     async def _work(self) -> None:
         await unbroken(self._reserve())
         await self._run()
@@ -122,7 +130,8 @@ class RunTask:
             error = caught
             raise
         finally:
-            await unbroken(self._close(self._ending(error), self._told(error)))
+            self._ended = self._ending(error)
+            await unbroken(self._close(self._ended, self._told(error)))
 
     async def _reserve(self) -> None:
         asked = self.reservation
@@ -215,7 +224,7 @@ class RunTask:
             except BillingError:
                 # The reader is not kept waiting for the books; what was used stands in the checkpoints meanwhile.
                 self._tell(ending, None, error)
-                receipt = await settle_late(self.meter, ending)
+                receipt = await settle_late(self.meter, ending, is_stopping=lambda: running().is_draining)
             self._tell(ending, receipt, error)
         finally:
             self.channel.end(error)

@@ -42,6 +42,11 @@ class Running:
     def __len__(self) -> int:
         return len(self._runs)
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether the process is about to end."""
+        return self._is_draining
+
     @contextmanager
     def admitted(self, *, at_most: int) -> Iterator[None]:
         """Keep a place for a run that is being prepared; inside, it is taken in. Raises Draining or TooManyRuns."""
@@ -104,7 +109,7 @@ class Running:
             mine = [run for run in self._runs if run.loop is loop]
             if not mine:
                 return
-            accrued = {run.meter.hold_id: run.meter.accrued() for run in mine if run.meter.reserved_nanos}
+            accrued = {run.meter.hold_id: run.accrued() for run in mine if run.meter.reserved_nanos}
             try:
                 await ledger.checkpoint(accrued)
             except BillingError as error:

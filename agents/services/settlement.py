@@ -2,18 +2,23 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+import time
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from itertools import chain, repeat
 from typing import Any, TypeVar
 
 from agents.adapters.meter import RunMeter
 from agents.services.run_stream import Receipt
 from billing import ledger
-from billing.errors import BillingError, HoldClosed, HoldNotFound
+from billing.errors import BillingBusy, BillingError, BillingUnavailable, HoldClosed, HoldNotFound
 from billing.pricing import Rated
 from skills.sdk import Usage
 
 RETRIES_S = (0.5, 1.0, 2.0, 5.0, 10.0)
+PAUSE_S = 10.0
+GIVE_UP_S = 600.0
+"""Books that are away for longer than this find what was checkpointed, if they ever took that."""
 
 T = TypeVar("T")
 
@@ -70,14 +75,26 @@ async def settle(meter: RunMeter, ending: Ending) -> Receipt:
     return Receipt(status=ending.status, usage=usage, charged_nanos=charged, source=usage.source)
 
 
-async def settle_late(meter: RunMeter, ending: Ending) -> Receipt | None:
-    """Try again for a while; None when the sweeper will have to settle what was checkpointed."""
-    for pause_s in RETRIES_S:
+async def settle_late(meter: RunMeter, ending: Ending, *, is_stopping: Callable[[], bool]) -> Receipt | None:
+    """Try again, patiently while the books are away; None when the sweeper will have to settle what was checkpointed.
+
+    Meanwhile the run counts as in progress, so that its hold is kept alive and what it came to is written down as soon
+    as the books answer. A process that is about to end, or is refused, tries a few times only.
+    """
+    started = time.monotonic()
+    for nth, pause_s in enumerate(chain(RETRIES_S, repeat(PAUSE_S))):
         await asyncio.sleep(pause_s)
         try:
             return await settle(meter, ending)
+        except (BillingBusy, BillingUnavailable) as error:
+            is_patient = not is_stopping() and time.monotonic() - started < GIVE_UP_S
+            failure: BillingError = error
         except BillingError as error:
-            _log.warning("The hold %s cannot be settled for now: %s", meter.hold_id, type(error).__name__)
+            is_patient = False
+            failure = error
+        _log.warning("The hold %s cannot be settled for now: %s", meter.hold_id, type(failure).__name__)
+        if nth + 1 >= len(RETRIES_S) and not is_patient:
+            break
     _log.error("The hold %s is left to the sweeper.", meter.hold_id)
     return None
 

@@ -6,11 +6,14 @@ from typing import Any
 import pytest
 
 from agents.services import settlement
-from agents.services.runs import active_runs, start_run
+from agents.services.runs import RunStream, active_runs, start_run
 from agents.services.settlement import unbroken
 from billing import ledger
 from billing.errors import BillingUnavailable, HoldConflict, LedgerRefused
+from billing.models import Hold
+from tenants.context import platform_context
 from tenants.models import Organization
+from tenants.threads import in_thread
 from tests.agents.cast import CREDIT, ask, balance, caller_of, converse, funded, hosted, row_of, script, settled
 
 
@@ -51,6 +54,7 @@ async def test_books_that_stay_away_are_left_to_the_sweeper(
     acme: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(settlement, "RETRIES_S", (0.01,))
+    monkeypatch.setattr(settlement, "GIVE_UP_S", 0)
     await funded(acme)
     agent = await hosted(acme, script({"text": "hi"}), price_per_run_nanos=1_000_000)
     failing(monkeypatch, 9, BillingUnavailable("away"))
@@ -61,6 +65,36 @@ async def test_books_that_stay_away_are_left_to_the_sweeper(
     assert stream.receipt is not None
     assert stream.receipt.deferred
     assert (await balance(acme)).held > 0
+
+
+async def test_a_finished_run_that_cannot_be_settled_is_written_down_with_its_price_and_kept_alive(
+    acme: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.services.running.CHECKPOINT_S", 0.02)
+    monkeypatch.setattr(settlement, "RETRIES_S", (0.01,))
+    monkeypatch.setattr(settlement, "PAUSE_S", 0.01)
+    await funded(acme)
+    agent = await hosted(acme, script({"text": "hi"}), price_per_run_nanos=1_000_000)
+    failing(monkeypatch, 1_000_000, BillingUnavailable("away"))
+
+    _, stream = await converse(caller_of(acme), agent)
+    async with asyncio.timeout(5):
+        while (hold := await in_thread(_hold, stream)).accrued_markup < 1_000_000:  # noqa: ASYNC110 - rows tell nobody
+            await asyncio.sleep(0.02)
+    async with asyncio.timeout(5):
+        while (await in_thread(_hold, stream)).expires_at <= hold.expires_at:  # noqa: ASYNC110 - rows tell nobody
+            await asyncio.sleep(0.02)
+    still = active_runs()
+    monkeypatch.undo()
+    await settled()
+
+    assert still == 1
+    assert (await balance(acme)).available <= CREDIT - 1_000_000
+
+
+def _hold(stream: RunStream) -> Hold:
+    with platform_context(reason="look at a test's hold"):
+        return Hold.objects.get(id=stream.run_id)
 
 
 async def test_a_hold_that_ended_without_us_ends_the_run_for_nothing(acme: Organization) -> None:
