@@ -10,7 +10,7 @@ from kombu import Connection
 from robutler_site import broker
 from robutler_site.messages import MessageStore
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 def eventually(holds: Callable[[], bool], *, within_s: float = PATIENCE_S) -> bool:
