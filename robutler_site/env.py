@@ -75,7 +75,9 @@ class Environment(BaseSettings):
         "", description="Encrypts the keys that seal credentials: base64 of 32 bytes. As above.", repr=False
     )
     kek_file: Path | None = Field(None, description="A file that holds ROBUTLER_KEK instead.")
-    previous_kek: str = Field("", description="The key before, until rotation is done.", repr=False)
+    previous_kek: str = Field(
+        "", description="The ROBUTLER_KEK before, until `manage.py rotate_kek` has run under the new one.", repr=False
+    )
 
     port: Port = Field(8_000, ge=1, le=65_535, description="Where `make run` begins to look for a free port.")
     body_limit_bytes: int = Field(20_000_000, ge=1_000, le=1_000_000_000, description="Largest body of a request.")
