@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from agents.errors import InvalidDraft
+from agents.models import Agent
 from agents.services import publishing
 from agents.services.drafts import SkillChoice
 from robutler_site import addressing, output
@@ -43,6 +44,10 @@ class Command(BaseCommand):
                 )
                 version = None if options["draft"] else publishing.publish(agent)
             except InvalidDraft as error:
+                if Agent.objects.filter(slug=options["slug"]).exists():
+                    raise CommandError(
+                        f"{card.slug} has an agent {options['slug']} already: choose another slug."
+                    ) from None
                 raise CommandError(str(error)) from error
         row = {
             "id": agent.id,

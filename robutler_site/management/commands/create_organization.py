@@ -32,6 +32,13 @@ class Command(BaseCommand):
             try:
                 organization = create_organization(name=options["name"] or slug.capitalize(), slug=slug, owner=owner)
             except ValidationError as error:
-                raise CommandError("; ".join(error.messages)) from error
+                raise CommandError(_said(error, slug)) from error
         row = {"id": organization.id, "slug": organization.slug, "name": organization.name}
         output.show(self.stdout, [row], as_json=options["as_json"])
+
+
+def _said(error: ValidationError, slug: str) -> str:
+    problems = [f"{field}: {' '.join(messages)}" for field, messages in error.message_dict.items()]
+    if any(problem.code == "invalid" for problem in error.error_dict.get("slug", [])):
+        problems = [f"{slug!r} is no slug: write lower-case letters, digits and hyphens, such as acme-labs."]
+    return " ".join(problems)

@@ -22,6 +22,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--permission",
             action="append",
+            choices=sorted(KEY_PERMISSIONS),
             metavar="NAME",
             help=f"May be given several times: {', '.join(sorted(KEY_PERMISSIONS))} (default: those of a caller).",
         )
