@@ -1,6 +1,7 @@
 """Background work: the Celery application, its broker, queues and clock."""
 
 import os
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 from inspect import signature
 from typing import Any
@@ -126,6 +127,8 @@ def _leave_logging_alone(**_: Any) -> None:
     """Celery sets up logging unless somebody listens here; the settings have done so already, secrets left out."""
 
 
+# Whoever starts the platform as root knows that; what Celery fears of it is pickled messages, and ours are JSON.
+warnings.filterwarnings("ignore", message=r"You're running the worker with superuser privileges", module="celery")
 signals.setup_logging.connect(_leave_logging_alone)
 broker.register()
 app = Celery("robutler", task_cls=TenantTask)

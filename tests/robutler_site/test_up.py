@@ -231,6 +231,10 @@ def test_another_var_directory_runs_beside_on_the_next_port(shared: Platform) ->
         assert eventually(lambda: left_behind(beside) == [])
 
 
+def test_the_worker_does_not_complain_of_who_started_it(shared: Platform) -> None:
+    assert "superuser" not in (shared.var_dir / "log" / "worker.log").read_text()
+
+
 def test_a_crashed_web_process_is_started_again(shared: Platform) -> None:
     first = shared.pid_of("web")
     os.kill(first, signal.SIGKILL)
