@@ -27,9 +27,9 @@ def organization(name: str = "Acme") -> Organization:
     return create_organization(name=name, slug=unique(name))
 
 
-def user(*, email: str | None = None, password: str | None = None, is_staff: bool = False) -> User:
-    """A person with an address of their own."""
-    return User.objects.create_user(email or f"{unique('person')}@example.test", password, is_staff=is_staff)
+def user(*, email: str | None = None, password: str | None = None, **flags: bool) -> User:
+    """A person with an address of their own; `flags` are is_staff, is_superuser, is_active."""
+    return User.objects.create_user(email or f"{unique('person')}@example.test", password, **flags)
 
 
 def wallet(organization: Organization, nanos: int) -> Organization:

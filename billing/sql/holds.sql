@@ -3,6 +3,24 @@
 -- Every row is found by its key. A plan made while the tables were small would read them whole for as long as the session
 -- lives, so plans that read whole tables are switched off.
 
+-- A session that serves one organization moves no money of another. The ledger's own connection serves none: it is told
+-- whose money moves by code that has asked for it already.
+CREATE OR REPLACE FUNCTION billing_refuse_strangers(hold_ids uuid[], organization_ids uuid[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    served uuid := robutler_organization();
+BEGIN
+    IF served IS NOT NULL AND (
+        EXISTS (SELECT FROM unnest(organization_ids) u (id) WHERE u.id <> served)
+        OR EXISTS (SELECT FROM billing_charge c WHERE c.id = ANY (hold_ids) AND c.organization_id <> served)
+    ) THEN
+        RAISE EXCEPTION 'this session serves the organization % and moves no money of others', served
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+END
+$$;
+
 -- Everybody takes holds first, then wallets, each in the order of their keys, so nobody waits in a circle.
 CREATE OR REPLACE FUNCTION billing_lock(hold_ids uuid[], organization_ids uuid[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
@@ -10,6 +28,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 DECLARE
     wallets bigint[];
 BEGIN
+    PERFORM billing_refuse_strangers(hold_ids, organization_ids);
     PERFORM FROM billing_hold h WHERE h.id = ANY (hold_ids) ORDER BY h.id FOR NO KEY UPDATE;
 
     SELECT array_agg(DISTINCT w.id) INTO wallets FROM (
@@ -181,6 +200,7 @@ CREATE OR REPLACE FUNCTION billing_checkpoint_many(
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
+    PERFORM billing_refuse_strangers(ids, '{}');
     PERFORM FROM billing_hold h WHERE h.id = ANY (ids) ORDER BY h.id FOR NO KEY UPDATE;
 
     UPDATE billing_hold h

@@ -20,6 +20,13 @@ CREATE POLICY owner ON tenants_organization TO robutler_owner USING (true) WITH 
 REVOKE INSERT, DELETE ON tenants_organization FROM robutler_app;
 """
 
+# Who serves requests lets people sign in and change their password; who may do what is the platform's to say.
+PEOPLE = """
+REVOKE INSERT, UPDATE, DELETE ON tenants_user, tenants_user_groups, tenants_user_user_permissions,
+    auth_group, auth_group_permissions, auth_permission FROM robutler_app;
+GRANT UPDATE (password, last_login, name) ON tenants_user TO robutler_app;
+"""
+
 
 class Migration(migrations.Migration):
     initial = True
@@ -115,4 +122,5 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunSQL(WALL, migrations.RunSQL.noop),
+        migrations.RunSQL(PEOPLE, migrations.RunSQL.noop),
     ]

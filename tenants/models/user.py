@@ -7,17 +7,23 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 
+from tenants.context import platform_context
+
 
 class UserManager(BaseUserManager["User"]):
     """Makes people; e-mail addresses are compared without case."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
-        """A person who may sign in; without a password only by an invitation or another provider."""
+        """A person who may sign in; without a password only by an invitation or another provider.
+
+        Made as the platform: the role that serves requests makes nobody.
+        """
         if not email:
             raise ValueError("A person needs an e-mail address.")
         user = self.model(email=email.strip().lower(), **fields)
         user.set_password(password)
-        user.save()
+        with platform_context(reason="make a person"):
+            user.save()
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":

@@ -36,10 +36,7 @@ def member(organization: Organization, role: Role = Role.OWNER, *, who: User | N
 def staff(*, is_superuser: bool = True) -> Client:
     """The browser of somebody who works for the platform."""
     client = Client()
-    made = make.user(is_staff=True)
-    made.is_superuser = is_superuser
-    made.save()
-    client.force_login(made)
+    client.force_login(make.user(is_staff=True, is_superuser=is_superuser))
     return client
 
 

@@ -1,12 +1,13 @@
 """Money seen and touched from outside the ledger: organizations see their own, nobody writes, nothing is undone."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 
+from billing.operations import CHECKPOINT, EXTEND, HOLD, RELEASE, SETTLE, Operation
 from tenants.models import Organization
 from tests import make
 from tests.billing import money
@@ -134,11 +135,41 @@ def test_requests_write_no_prices(table: str, app: psycopg.Connection[tuple[Any,
         "billing_post_settlements('{}')",
         "billing_book_unheld('{}', '{}', '{}')",
         "billing_platform_account('platform_revenue')",
+        "billing_refuse_strangers('{}', '{}')",
     ],
 )
 def test_requests_run_no_function_that_makes_money(call: str, app: psycopg.Connection[tuple[Any, ...]]) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         app.execute(f"SELECT {call}".encode())
+
+
+STRANGERS_CALLS: Mapping[Operation, Callable[[UUID, UUID], tuple[Any, ...]]] = {
+    HOLD: lambda payer, _: (uuid4(), payer, uuid4(), 1, "run", "r", None, None, None, None, True, None, 60),
+    EXTEND: lambda _, id: (id, 60),
+    CHECKPOINT: lambda _, id: (id, 1, 1, 1, 60),
+    SETTLE: lambda _, id: (id, 1, 1, 1, True, "provider", "finished", "stop"),
+    RELEASE: lambda _, id: (id, "failed"),
+}
+
+
+@pytest.mark.parametrize("operation", STRANGERS_CALLS, ids=lambda operation: operation.name)
+@pytest.mark.parametrize("amount", [0, 50], ids=["free", "held"])
+def test_a_session_that_serves_one_moves_no_money_of_another(
+    operation: Operation,
+    amount: int,
+    acme: Organization,
+    globex: Organization,
+    app: psycopg.Connection[tuple[Any, ...]],
+) -> None:
+    id = money.hold(make.wallet(acme, 100), amount)
+    columns = [[value] for value in STRANGERS_CALLS[operation](acme.id, id)]
+
+    _as(app, globex.id)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="serves the organization"):
+        app.execute(operation.statement, columns)
+
+    _as(app, acme.id)
+    assert app.execute(operation.statement, columns).rowcount == 1
 
 
 @pytest.mark.parametrize("table", APPEND_ONLY)

@@ -44,10 +44,7 @@ def acme_key(acme: Any) -> str:
 @pytest.fixture
 def employee(database: None) -> str:
     """The address of a superuser."""
-    person = make.user(password=PASSWORD, is_staff=True)
-    person.is_superuser = True
-    person.save()
-    return person.email
+    return make.user(password=PASSWORD, is_staff=True, is_superuser=True).email
 
 
 def create_agent(page: Page, slug: str, *, skills: tuple[str, ...] = ("calculator", "clock")) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 import psycopg
 import pytest
 from django.db import DatabaseError, IntegrityError, ProgrammingError, connection, transaction
+from django.test import Client
 
 from tenants.context import (
     alias,
@@ -51,6 +52,40 @@ def test_raw_sql_finds_nothing_of_a_neighbour(acme: Organization, both: None) ->
         seen = rows_seen()
 
     assert seen == {acme.id}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE tenants_user SET is_superuser = true",
+        "UPDATE tenants_user SET is_staff = true",
+        "UPDATE tenants_user SET is_active = true",
+        "UPDATE tenants_user SET email = 'x' || email",
+        "DELETE FROM tenants_user",
+        "INSERT INTO tenants_user (email, is_superuser) VALUES ('mallory@example.test', true)",
+        "INSERT INTO tenants_user_groups (user_id, group_id) VALUES (1, 1)",
+        "INSERT INTO tenants_user_user_permissions (user_id, permission_id) VALUES (1, 1)",
+        "INSERT INTO auth_group (name) VALUES ('x')",
+        "INSERT INTO auth_group_permissions (group_id, permission_id) VALUES (1, 1)",
+        "UPDATE auth_permission SET codename = 'x'",
+    ],
+)
+def test_who_serves_requests_makes_nobody_mightier(statement: str, database: None) -> None:
+    with pytest.raises(ProgrammingError, match="permission denied"), connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def test_a_person_signs_in_and_changes_their_password_and_name(client: Client) -> None:
+    person = make.user(password="correct horse battery")
+
+    assert client.login(username=person.email, password="correct horse battery")
+    person.set_password("another horse battery")
+    person.name = "Ann"
+    person.save(update_fields=["password", "name"])
+
+    person.refresh_from_db()
+    assert person.check_password("another horse battery")
+    assert (person.name, person.last_login is None) == ("Ann", False)
 
 
 def test_raw_sql_without_an_organization_finds_nothing(both: None) -> None:
