@@ -19,6 +19,9 @@ PAUSE_S = 0.1
 RETRY_S = 1.0
 MOST_WAITING = 20_000
 
+REFUSED = (DatabaseError, ValueError, TypeError, OverflowError)
+"""What a row that cannot be written raises: the database's word, or that of whoever puts it into words for it."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -66,19 +69,14 @@ class RunWriter:
                 self._changed.wait_for(lambda: bool(self._waiting))
             time.sleep(PAUSE_S)  # Runs that end shortly after they began become one row instead of two.
             rows, contents = self._take()
+            left: Sequence[dict[str, Any]] = rows
             try:
-                _upsert(rows, contents)
-            except OperationalError as error:
-                _log.warning("Runs cannot be written for now: %s", type(error).__name__)
-                self._put_back(rows, contents)
-                time.sleep(RETRY_S)
-            except DatabaseError:
-                _one_by_one(rows, contents)
-            finally:
+                left = _written(rows, contents)
+            finally:  # Whatever happens, even to this thread: what is not written is not forgotten.
                 connections[PLATFORM].close()
-                with self._changed:
-                    self._writing = 0
-                    self._changed.notify_all()
+                self._put_back(left, contents)
+            if left:
+                time.sleep(RETRY_S)
 
     def _take(self) -> tuple[list[dict[str, Any]], dict[UUID, dict[str, Any]]]:
         with self._changed:
@@ -90,7 +88,9 @@ class RunWriter:
     def _put_back(self, rows: Sequence[dict[str, Any]], contents: Mapping[UUID, dict[str, Any]]) -> None:
         with self._changed:
             self._waiting = {row["id"]: row for row in rows} | self._waiting
-            self._contents = {**contents, **self._contents}
+            self._contents = {row["id"]: contents[row["id"]] for row in rows if row["id"] in contents} | self._contents
+            self._writing = 0
+            self._changed.notify_all()
 
 
 def run_writer() -> RunWriter:
@@ -104,6 +104,18 @@ def _writer(pid: int) -> RunWriter:
     return RunWriter()
 
 
+def _written(rows: Sequence[dict[str, Any]], contents: Mapping[UUID, dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """Write the rows; answers those that have to wait because the database is away."""
+    try:
+        _upsert(rows, contents)
+    except OperationalError as error:
+        _log.warning("Runs cannot be written for now: %s", type(error).__name__)
+        return rows
+    except REFUSED:
+        return _one_by_one(rows, contents)
+    return ()
+
+
 def _upsert(rows: Sequence[Mapping[str, Any]], contents: Mapping[UUID, Mapping[str, Any]]) -> None:
     with platform_context(reason="write the rows of runs"), atomic():
         Run.objects.bulk_create(
@@ -115,11 +127,16 @@ def _upsert(rows: Sequence[Mapping[str, Any]], contents: Mapping[UUID, Mapping[s
         RunContent.objects.bulk_create([RunContent(**content) for content in contents.values()], ignore_conflicts=True)
 
 
-def _one_by_one(rows: Sequence[Mapping[str, Any]], contents: Mapping[UUID, Mapping[str, Any]]) -> None:
-    """Write what can be written; a row that the database refuses must not take the others with it."""
-    for row in rows:
-        content = contents.get(row["id"])
-        try:
-            _upsert([row], {} if content is None else {row["id"]: content})
-        except DatabaseError:
-            _log.exception("The row of run %s cannot be written.", row["id"])
+def _one_by_one(rows: Sequence[dict[str, Any]], contents: Mapping[UUID, dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """Write what can be written: what is refused takes no other row with it, nor what was said the row of its run."""
+    for nth, row in enumerate(rows):
+        said = {row["id"]: contents[row["id"]]} if row["id"] in contents else {}
+        for content in ({}, said) if said else ({},):
+            try:
+                _upsert([row], content)
+            except OperationalError as error:
+                _log.warning("Runs cannot be written for now: %s", type(error).__name__)
+                return rows[nth:]
+            except REFUSED:
+                _log.exception("%s of run %s cannot be written.", "The content" if content else "The row", row["id"])
+    return ()

@@ -1,21 +1,25 @@
 """The Storage port: small JSON values of one agent and one calling organization, as rows."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
-from django.db import connections
+from django.db import DataError, OperationalError, connections
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from agents.models import StoredItem
-from skills.sdk import ToolFailed
+from agents.runtime.whole import whole
+from skills.sdk import NotAvailable, ToolFailed
 from tenants.context import alias, organization_context
 from tenants.ids import uuid7
 from tenants.threads import in_thread
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 LARGEST_BYTES = 262_144
 LONGEST_NAMESPACE = 64
@@ -41,27 +45,34 @@ class RowStorage:
 
     async def get_many(self, namespace: str, keys: Sequence[str]) -> Mapping[str, Any]:
         """The values that exist and have not expired, by key."""
-        with organization_context(self._caller_id):
-            return await in_thread(self._get_many, namespace, keys)
+        return await self._ask(self._get_many, namespace, keys)
 
     async def put(self, namespace: str, key: str, value: Any, *, lifetime: timedelta | None = None) -> None:
         """Keep `value` (JSON, at most 256 KB) under `key`, replacing what was there."""
         _check(namespace, key)
+        value = whole(value)
         if len(json.dumps(value, ensure_ascii=False).encode()) > LARGEST_BYTES:
             raise ToolFailed(f"The value of {key!r} is larger than {LARGEST_BYTES // 1024} KB and cannot be kept.")
-        with organization_context(self._caller_id):
-            await in_thread(self._put, namespace, key, value, lifetime)
+        await self._ask(self._put, namespace, key, value, lifetime)
 
     async def delete(self, namespace: str, key: str) -> bool:
         """Remove the value; whether there was one."""
-        with organization_context(self._caller_id):
-            return await in_thread(self._delete, namespace, key)
+        return await self._ask(self._delete, namespace, key)
 
     async def mark_once(self, namespace: str, key: str, *, lifetime: timedelta) -> bool:
         """True for the first caller to mark `key`, False for every later one until it expires."""
         _check(namespace, key)
-        with organization_context(self._caller_id):
-            return await in_thread(self._mark_once, namespace, key, lifetime)
+        return await self._ask(self._mark_once, namespace, key, lifetime)
+
+    async def _ask(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Work in a thread, as the caller; what the database cannot do, or does not take, is a tool's failure."""
+        try:
+            with organization_context(self._caller_id):
+                return await in_thread(work, *args, **kwargs)
+        except OperationalError as error:
+            raise NotAvailable("What was kept cannot be reached at the moment.") from error
+        except DataError as error:
+            raise ToolFailed("This cannot be kept: the database does not take it.") from error
 
     def _get_many(self, namespace: str, keys: Sequence[str]) -> dict[str, Any]:
         fresh = Q(expires_at__isnull=True) | Q(expires_at__gt=Now())
@@ -97,5 +108,6 @@ class RowStorage:
 
 
 def _check(namespace: str, key: str) -> None:
-    if not (0 < len(namespace) <= LONGEST_NAMESPACE and 0 < len(key) <= LONGEST_KEY):
+    is_right = 0 < len(namespace) <= LONGEST_NAMESPACE and 0 < len(key) <= LONGEST_KEY
+    if not is_right or whole([namespace, key]) != [namespace, key]:
         raise ToolFailed("A namespace has 1 to 64 characters, a key 1 to 256.")

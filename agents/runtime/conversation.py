@@ -16,6 +16,7 @@ from agents.runtime.requesting import NO_TOOLS_LEFT, smaller, turn_parameters
 from agents.runtime.system import set_system_message
 from agents.runtime.toolbox import Toolbox
 from agents.runtime.turn import Turn
+from agents.runtime.whole import whole
 from agents.runtime.working import Working
 from skills.sdk.calls import RunOutcome, ToolCall, ToolOutcome
 from skills.sdk.context import RunContext, current_run
@@ -69,6 +70,7 @@ class Conversation:
             await transcripts.put_back(ctx)
             await fire(hooks["on_message"], ctx, None)
             await set_system_message(self._agent, ctx)
+        ctx.messages[:] = whole(ctx.messages)
         self._known_ids.update(id for message in ctx.messages for id in transcripts.call_ids(message))
         self._input_bytes = len(msgspec.json.encode(ctx.messages)) + len(msgspec.json.encode(self._toolbox.offered))
 
@@ -254,6 +256,7 @@ class Conversation:
                 await transcripts.keep(self._ctx, client_calls=[call.id for call in calls], appended=self._appended)
 
     def _append(self, message: Message) -> None:
+        message = whole(message)
         self._ctx.messages.append(message)
         self._appended.append(message)
         self._input_bytes += len(msgspec.json.encode(message))

@@ -4,8 +4,8 @@ The client only ever sees its own calls. What the agent's tools were asked and a
 client's calls, and takes the place of the client's copy of the assistant's message in the run that follows.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -13,8 +13,10 @@ import msgspec
 
 from agents.runtime.results import cut
 from skills.sdk.context import RunContext
-from skills.sdk.errors import ModelRejected, NotAvailable
+from skills.sdk.errors import ModelRejected, NotAvailable, ToolFailed
 from skills.sdk.model import Message
+
+logger = logging.getLogger(__name__)
 
 NAMESPACE = "transcripts"
 LIFETIME = timedelta(hours=1)
@@ -41,14 +43,19 @@ async def put_back(ctx: RunContext) -> None:
 
 
 async def keep(ctx: RunContext, *, client_calls: Sequence[str], appended: Sequence[Message]) -> None:
-    """Keep what a run appended to the conversation, for the client's next request; if it can be kept."""
+    """Keep what a run appended to the conversation, for the client's next request; if it can be kept.
+
+    The client has seen its calls by now: what cannot be kept is missed later, and fails nothing.
+    """
     messages = _fitting(appended)
     if messages is None:
         return
     transcript = {"calls": list(client_calls), "end_user": ctx.caller.end_user, "messages": messages}
-    with suppress(NotAvailable):
+    try:
         for id in client_calls:
             await ctx.ports.storage.put(NAMESPACE, id, transcript, lifetime=LIFETIME)
+    except (NotAvailable, ToolFailed) as error:
+        logger.warning("What run %s did before its client's calls is not kept: %s", ctx.run_id, error)
 
 
 def call_ids(message: Mapping[str, Any]) -> list[str]:

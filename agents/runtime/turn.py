@@ -7,6 +7,7 @@ from uuid import uuid4
 import msgspec
 
 from agents.runtime.events import Delta
+from agents.runtime.whole import whole_text
 from skills.sdk.calls import ModelReply, ToolCall
 from skills.sdk.context import RunContext
 from skills.sdk.errors import ModelUnreachable
@@ -16,6 +17,7 @@ from skills.sdk.usage import Usage
 
 _SHORTEST_ID = 12
 """Providers whose call ids are shorter than this number them; such ids say nothing across conversations."""
+_LONGEST_ID = 256
 
 
 class _Call:
@@ -119,7 +121,7 @@ class Turn:
         if choice is None or any(each.finish_reason is None for each in self._choices.values()):
             raise ModelUnreachable("The model's reply broke off before it was finished.")
         return ModelReply(
-            text="".join(choice.text),
+            text=whole_text("".join(choice.text)),
             tool_calls=_calls(choice),
             finish_reason=choice.finish_reason or "stop",
             usage=self.usage,
@@ -128,9 +130,9 @@ class Turn:
     def message(self, *, calls: Sequence[ToolCall]) -> Message:
         """The first choice as the assistant's message of the conversation, with those of its calls that count."""
         choice = self._choices[0]
-        message: Message = {"role": "assistant", "content": "".join(choice.text) or None}
+        message: Message = {"role": "assistant", "content": whole_text("".join(choice.text)) or None}
         if choice.refusal:
-            message["refusal"] = "".join(choice.refusal)
+            message["refusal"] = whole_text("".join(choice.refusal))
         if calls:
             message["tool_calls"] = [
                 {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
@@ -181,7 +183,7 @@ class Turn:
 
     def _unique(self, id: str) -> str:
         """An id that no other call of the conversation has, nor is likely to have in another one."""
-        if len(id) < _SHORTEST_ID or id in self._known_ids:
+        if not _SHORTEST_ID <= len(id) <= _LONGEST_ID or id in self._known_ids or whole_text(id) != id:
             id = f"call_{uuid4().hex}"
         self._known_ids.add(id)
         return id
@@ -193,7 +195,8 @@ def _size(text: str) -> int:
 
 def _calls(choice: _Choice) -> tuple[ToolCall, ...]:
     return tuple(
-        ToolCall(id=call.id, name=call.name, arguments="".join(call.arguments)) for call in choice.calls.values()
+        ToolCall(id=call.id, name=whole_text(call.name), arguments=whole_text("".join(call.arguments)))
+        for call in choice.calls.values()
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from agents.adapters.run_writer import run_writer
 from agents.runtime.events import Delta
+from agents.runtime.whole import whole, whole_text
 from agents.services.run_stream import Receipt
 from agents.services.settlement import Ending
 
@@ -69,8 +70,8 @@ class RunRecord:
         return {
             "id": self.fixed["id"],
             "organization_id": self.fixed["organization_id"],
-            "end_user": self.end_user[:256],
-            "conversation_id": self.conversation_id[:256],
-            "messages": list(self.messages),
-            "reply": "".join(self._reply)[:LONGEST_REPLY],
+            "end_user": whole_text(self.end_user)[:256],
+            "conversation_id": whole_text(self.conversation_id)[:256],
+            "messages": whole(list(self.messages)),
+            "reply": whole_text("".join(self._reply))[:LONGEST_REPLY],
         }

@@ -13,6 +13,7 @@ from agents.adapters.secrets import OwnersSecrets
 from agents.adapters.storage import RowStorage
 from agents.errors import AgentsUnavailable
 from agents.runtime.agent import BaseAgent
+from agents.runtime.whole import whole_text
 from agents.selectors import Resolved, published
 from agents.services.channel import Channel
 from agents.services.run_record import RunRecord
@@ -186,7 +187,7 @@ def _record(caller: Caller, version: Resolved, request: RunRequest, public_name:
             "address": public_name,
             "model": version.model,
             "key_id": caller.key_id,
-            "request_id": request.request_id[:128],
+            "request_id": whole_text(request.request_id)[:128],
             "test_mode": caller.test_mode,
         },
         messages=request.messages if version.keeps_content else None,

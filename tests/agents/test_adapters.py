@@ -10,7 +10,7 @@ from agents.adapters import run_writer as module
 from agents.adapters.http import SafeHttp
 from agents.adapters.run_writer import RunWriter, run_writer
 from agents.adapters.secrets import OwnersSecrets
-from agents.models import Agent, Run
+from agents.models import Agent, Run, RunContent
 from agents.services.runs import start_run
 from skills.sdk import ModelUnauthorized, NotAvailable, Secret, ToolFailed
 from tenants import notify, secret
@@ -180,6 +180,29 @@ async def test_rows_wait_for_a_database_that_is_away(acme: Organization, monkeyp
 
     assert await in_thread(writer.flush, timeout_s=10)
     assert await in_thread(_statuses, [row["id"]]) == {row["id"]: "running"}
+
+
+@pytest.mark.parametrize("reply", ["half a pair: \ud800", "nothing: \0"])
+async def test_what_cannot_be_stored_of_one_run_is_all_that_is_lost(acme: Organization, reply: str) -> None:
+    agent = await hosted(acme)
+    rows = [row_for(agent) for _ in range(3)]
+    writer = RunWriter()
+
+    for nth, row in enumerate(rows):
+        text = reply if nth == 1 else "fine"
+        writer.write(row, content={"id": row["id"], "organization_id": acme.id, "messages": [], "reply": text})
+    writer.write(row_for(agent, request_id="half \ud800"))
+
+    assert await in_thread(writer.flush, timeout_s=10)
+    assert len(await in_thread(_statuses, [row["id"] for row in rows])) == 3
+    assert await in_thread(_kept, acme) == {rows[0]["id"], rows[2]["id"]}
+    assert writer._thread is not None
+    assert writer._thread.is_alive()
+
+
+def _kept(organization: Organization) -> set[UUID]:
+    with organization_context(organization.id):
+        return set(RunContent.objects.values_list("id", flat=True))
 
 
 def test_when_too_many_wait_the_oldest_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

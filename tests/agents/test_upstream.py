@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 import outbound
+from agents.models import RunContent
 from agents.services.drafts import SkillChoice
 from agents.services.runs import RunStream, start_run
 from billing.models import Settlement
 from skills.sdk import ModelFailed
-from tenants.context import platform_context
+from tenants.context import organization_context, platform_context
 from tenants.models import Organization, ProviderCredential
 from tenants.secret import Secret
 from tenants.services import remove_credential, store_credential
@@ -111,6 +112,29 @@ async def test_a_fault_in_the_middle_is_an_error_and_costs_what_came(
     assert row.output_tokens > 0
     assert (left.held, left.available) == (0, CREDIT - row.charged_nanos)
     assert row.output_tokens * 1_000 <= row.charged_nanos <= row.output_tokens * 1_200
+
+
+async def test_a_character_that_cannot_be_stored_costs_no_row_and_is_kept_as_another(
+    acme: Organization, globex: Organization, upstream: Upstream
+) -> None:
+    await funded(acme)
+    server = SkillChoice(skill="openai", options={"base_url": upstream.base_url, "retries": 0})
+    agent = await hosted(globex, server, model="openai/raw", visibility="public", keeps_content=True, **PRICES)
+    raw = (
+        'data: {"id": "c", "choices": [{"index": 0, "delta": {"content": "odd\\u0000"}}]}\n\n'
+        'data: {"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n\ndata: [DONE]\n\n'
+    )
+
+    _, stream = await converse(caller_of(acme), f"{globex.slug}/{agent.slug}", ask(raw))
+
+    row = await row_of(acme, stream)
+    assert (row.status, row.charged_nanos > 0) == ("finished", True)
+    assert await in_thread(_reply, acme, stream) == "odd\ufffd"
+
+
+def _reply(organization: Organization, stream: RunStream) -> str:
+    with organization_context(organization.id):
+        return RunContent.objects.get(id=stream.run_id).reply
 
 
 async def test_a_provider_that_reports_no_usage_is_counted(

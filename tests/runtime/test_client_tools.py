@@ -8,7 +8,7 @@ import pytest
 from agents.runtime.agent import BaseAgent
 from agents.runtime.events import Delta, ToolFinished, ToolStarted
 from agents.runtime.reply import Reply
-from skills.sdk import Chunk, ModelRejected, NotAvailable, RunContext, Skill, ToolCallFragment, tool
+from skills.sdk import Chunk, ModelRejected, NotAvailable, RunContext, Skill, ToolCallFragment, ToolFailed, tool
 from skills.sdk.testing import MemoryMeter, MemoryStorage
 from tests.runtime.cast import WEATHER, Recorder, RunLimits, Workshop, agent, ask, call, context, results
 
@@ -274,3 +274,41 @@ async def test_money_that_runs_out_in_a_mixed_turn_ends_it() -> None:
     reply = await ask(agent(Workshop(), says=[{"calls": calls}]), ctx=ctx, client_tools=[WEATHER])
 
     assert (reply.finish_reason, reply.stopped_by) == ("length", "budget")
+
+
+@pytest.mark.parametrize("odd", ["half a pair: \ud83d", "nothing: \0"])
+async def test_odd_characters_fail_no_run_and_are_kept_as_whole_ones(odd: str) -> None:
+    storage = MemoryStorage()
+    fragments = (
+        ToolCallFragment(index=0, id="call_0123456789", name="echo", arguments='{"text": "x"}'),
+        ToolCallFragment(index=1, id="call_9876543210", name="get_weather", arguments='{"city": "Riga"}'),
+    )
+    model = Recorder(Chunk(text=odd), Chunk(tool_calls=fragments), Chunk(finish_reason="tool_calls"))
+    ctx = context(storage=storage)
+
+    reply = await ask(agent(Workshop(), model=model), ctx=ctx, client_tools=[WEATHER])
+
+    assert reply.finish_reason == "tool_calls"
+    assert results(ctx) == ["x"]
+    assert ctx.messages[-2]["content"] == f"{odd[:-1]}\ufffd"
+    assert len(storage.values) == 1
+
+
+async def test_halves_of_a_pair_that_come_apart_are_one_character_again() -> None:
+    ctx = context()
+    model = Recorder(Chunk(text="\ud83d"), Chunk(text="\ude00"), Chunk(finish_reason="stop"))
+
+    await ask(agent(model=model), ctx=ctx)
+
+    assert ctx.messages[-1]["content"] == "\U0001f600"
+
+
+@pytest.mark.parametrize("error", [NotAvailable("away"), ToolFailed("too large")])
+async def test_a_transcript_that_cannot_be_kept_fails_no_run(error: Exception) -> None:
+    class Broken(MemoryStorage):
+        async def put(self, *args: Any, **kwargs: Any) -> None:
+            raise error
+
+    reply = await ask(mixed(Workshop()), ctx=context(storage=Broken()), client_tools=[WEATHER])
+
+    assert reply.finish_reason == "tool_calls"
