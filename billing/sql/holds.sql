@@ -54,30 +54,40 @@ DECLARE
     wallet bigint;
     remaining bigint := 0;
     passed integer[] := '{}';
+    named text[] := '{}';
     opened uuid[];
 BEGIN
     PERFORM billing_lock('{}', organization_ids);
 
     FOR asked IN
-        SELECT first.i, first.amount, a.id AS account_id,
+        SELECT first.i, first.amount, first.organization_id || ' ' || first.idempotency_key AS name, a.id AS account_id,
             a.credits_posted + a.credit_limit - a.debits_posted - a.debits_pending AS available
         FROM (
-            SELECT DISTINCT ON (u.id) u.id, u.organization_id, u.amount, u.i
-            FROM unnest(ids, organization_ids, amounts) WITH ORDINALITY AS u (id, organization_id, amount, i)
+            SELECT DISTINCT ON (u.id) u.id, u.organization_id, u.amount, u.idempotency_key, u.i
+            FROM unnest(ids, organization_ids, amounts, idempotency_keys)
+                WITH ORDINALITY AS u (id, organization_id, amount, idempotency_key, i)
             ORDER BY u.id, u.i
         ) first
         LEFT JOIN billing_account a ON a.kind = 'wallet' AND a.organization_id = first.organization_id
         WHERE (first.amount = 0 OR a.status = 'open')
             AND NOT EXISTS (SELECT FROM billing_charge c WHERE c.id = first.id)
+            AND NOT EXISTS (
+                SELECT FROM billing_charge c
+                WHERE c.organization_id = first.organization_id AND c.idempotency_key = first.idempotency_key
+            )
         ORDER BY a.id, first.i
     LOOP
         IF asked.account_id IS DISTINCT FROM wallet THEN
             wallet := asked.account_id;
             remaining := asked.available;
         END IF;
-        IF asked.amount = 0 OR asked.amount <= remaining THEN
+        -- What another item of the batch has named already opens nothing, so it uses up nothing either.
+        IF asked.name = ANY (named) THEN
+            CONTINUE;
+        ELSIF asked.amount = 0 OR asked.amount <= remaining THEN
             remaining := remaining - asked.amount;
             passed := passed || asked.i::integer;
+            named := named || coalesce(asked.name, '');
         END IF;
     END LOOP;
 

@@ -86,7 +86,7 @@ BEGIN
         ORDER BY u.id, u.i
     ) ended
     WHERE c.id = ended.id AND (c.id = ANY (settled)
-        OR c.status = 'authorized' AND NOT EXISTS (SELECT FROM billing_hold h WHERE h.charge_id = c.id));
+        OR c.status IN ('authorized', 'orphaned') AND NOT EXISTS (SELECT FROM billing_hold h WHERE h.charge_id = c.id));
 
     RETURN QUERY
     SELECT u.i::integer,
@@ -169,7 +169,7 @@ BEGIN
         INSERT INTO billing_transfergroup AS g (key, kind, organization_id, charge_id)
         SELECT 'unheld_loss:' || c.id, 'unheld_loss', c.organization_id, c.id
         FROM lost JOIN billing_charge c ON c.id = lost.id
-        WHERE lost.platform_credential AND lost.cost > 0 AND c.status = 'authorized'
+        WHERE lost.platform_credential AND lost.cost > 0 AND c.status IN ('authorized', 'orphaned')
             AND NOT EXISTS (SELECT FROM billing_hold h WHERE h.charge_id = c.id)
         ON CONFLICT DO NOTHING
         RETURNING g.id, g.charge_id
@@ -218,11 +218,11 @@ BEGIN
     UPDATE billing_hold h SET state = 'expired', closed_at = clock_timestamp()
     WHERE h.id = ANY (due) AND h.state = 'open';
 
-    -- Free work has no hold that could expire; an hour is longer than any run may take.
+    -- Free work has no hold that could expire, and no heartbeat; a day is the longest that a run may be allowed to take.
     UPDATE billing_charge c SET status = 'orphaned', finished_at = clock_timestamp()
     WHERE c.status = 'authorized' AND (c.id = ANY (due) OR c.id IN (
         SELECT f.id FROM billing_charge f
-        WHERE f.status = 'authorized' AND f.started_at < now() - interval '1 hour'
+        WHERE f.status = 'authorized' AND f.started_at < now() - interval '25 hours'
             AND NOT EXISTS (SELECT FROM billing_hold h WHERE h.charge_id = f.id)
         ORDER BY f.id LIMIT most FOR NO KEY UPDATE SKIP LOCKED
     ));

@@ -1,6 +1,7 @@
 """Short words for moving money in tests: each goes through the ledger and waits until it is durable."""
 
 import asyncio
+import time
 from collections.abc import Coroutine, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
@@ -112,6 +113,16 @@ def connect(url: str) -> psycopg.Connection[tuple[Any, ...]]:
 def superuser(urls: Mapping[str, str]) -> str:
     """The address of the test's database for who is above all rules but the triggers'."""
     return urls["owner"].replace("robutler_owner", "postgres")
+
+
+def until_blocked(pid: int, urls: Mapping[str, str]) -> None:
+    """Return once somebody waits for the session of that process."""
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
+    deadline = time.monotonic() + 10
+    with connect(superuser(urls)) as watcher:
+        while watcher.execute(waiting, (pid,)).fetchone() == (0,):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
 
 
 class Books:

@@ -1,7 +1,6 @@
 """Many at once: exactly as many holds as a wallet can pay, one end for each hold, and books that balance."""
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -77,6 +76,24 @@ def test_all_who_settle_the_same_hold_get_the_same_answer(acme: Organization, da
     assert money.broken_rules() == {}
 
 
+def test_what_is_refused_for_its_key_uses_up_nothing_of_its_batch(
+    acme: Organization, database_urls: Mapping[str, str]
+) -> None:
+    money.hold(make.wallet(acme, 100), 10, idempotency_key="known")
+    keys_and_amounts = [("known", 60), ("new", 50), ("new", 40), (None, 30), (None, 11), (None, 10)]
+    ids = [uuid4() for _ in keys_and_amounts]
+    rows = [
+        (id, acme.id, id, amount, "run", "r", None, None, None, None, True, key, 60)
+        for id, (key, amount) in zip(ids, keys_and_amounts, strict=True)
+    ]
+
+    with money.connect(database_urls["app"]) as database:
+        outcomes = [row[1] for row in _calls(database, HOLD, rows)]
+
+    assert outcomes == ["duplicate", "held", "duplicate", "held", "insufficient", "held"]
+    assert ledger.balance(acme.id).available == 0
+
+
 @pytest.mark.parametrize("_", range(10))
 def test_a_hold_is_extended_before_it_ends_or_not_at_all(
     _: int, acme: Organization, database_urls: Mapping[str, str]
@@ -149,22 +166,12 @@ def test_the_sweeper_takes_wallets_in_the_order_everybody_does(database_urls: Ma
         with batch.transaction():
             _try_hold(batch, lower.id)
             swept = sweeper.submit(ledger.sweep_expired)
-            _until_blocked(batch.info.backend_pid, database_urls)
+            money.until_blocked(batch.info.backend_pid, database_urls)
             _try_hold(batch, higher.id)
         assert swept.result(10) >= 2
 
     assert [money.state(id)[0] for id in (idle, spent)] == ["expired", "settled"]
     assert money.broken_rules() == {}
-
-
-def _until_blocked(pid: int, urls: Mapping[str, str]) -> None:
-    """Return once somebody waits for the session of that process."""
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))"
-    deadline = time.monotonic() + 10
-    with money.connect(money.superuser(urls)) as watcher:
-        while watcher.execute(waiting, (pid,)).fetchone() == (0,):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
 
 
 def _at_once(calls: list[Callable[[psycopg.Connection[tuple[Any, ...]]], Any]], urls: Mapping[str, str]) -> list[Any]:

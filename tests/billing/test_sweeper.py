@@ -110,11 +110,14 @@ def test_what_the_sweeper_settled_stays_settled(acme: Organization) -> None:
     assert money.state(id) == ("settled", "orphaned")
 
 
-def test_a_free_run_that_never_ended_is_closed_after_an_hour(acme: Organization) -> None:
+def test_a_free_run_that_never_ended_is_closed_once_no_run_can_last_so_long(acme: Organization) -> None:
+    books = money.Books()
     old, young = money.hold(acme, 0), money.hold(acme, 0)
     with connections["owner"].cursor() as cursor:
         cursor.execute("ALTER TABLE billing_charge DISABLE TRIGGER guard")
-        cursor.execute("UPDATE billing_charge SET started_at = now() - interval '61 minutes' WHERE id = %s", (old,))
+        started = "UPDATE billing_charge SET started_at = now() - make_interval(mins => %s) WHERE id = %s"
+        cursor.execute(started, (25 * 60 + 1, old))
+        cursor.execute(started, (24 * 60, young))
         cursor.execute("ALTER TABLE billing_charge ENABLE TRIGGER guard")
 
     ledger.sweep_expired()
@@ -122,6 +125,11 @@ def test_a_free_run_that_never_ended_is_closed_after_an_hour(acme: Organization)
     with organization_context(acme.id):
         statuses = {charge.id: charge.status for charge in Charge.objects.all()}
     assert statuses == {old: "orphaned", young: "authorized"}
+    # Should it end after all, what it cost is booked.
+    for _ in range(2):
+        assert money.settle(old, cost=70) == ledger.Settled(charged_nanos=0, loss_nanos=70)
+    assert books.changes() == {"overrun_loss": 70, "provider_payable": 70}
+    assert money.broken_rules() == {}
 
 
 def test_one_sweeper_at_a_time(acme: Organization, database_urls: Mapping[str, str]) -> None:
