@@ -33,35 +33,44 @@ class PriceTable:
         self._current: Current | None = None
         self._models: dict[str, ModelPrice | None] = {}
         self._read_at = 0.0
-
-    def known(self, model: str) -> bool:
-        """Whether `lookup` needs no database."""
-        return self.remembered(model) is not None
+        self._dropped = 0
 
     def remembered(self, model: str) -> tuple[Current, ModelPrice | None] | None:
-        """What `lookup` would answer, as far as it needs neither the database nor waiting for somebody who reads it."""
-        if not self._lock.acquire(blocking=False):
-            return None
-        try:
+        """What `lookup` would answer, as far as it needs no database."""
+        with self._lock:
             if self._current is None or not self._fresh() or model not in self._models:
                 return None
             return self._current, self._models[model]
-        finally:
-            self._lock.release()
 
     def lookup(self, model: str) -> tuple[Current, ModelPrice | None]:
-        """The version that counts now and the model's price in it."""
+        """The version that counts now and the model's price in it.
+
+        The database is read without the lock, so that a slow answer delays nobody else; what was dropped in the
+        meantime is not remembered.
+        """
+        found = self.remembered(model)
+        if found is not None:
+            return found
         with self._lock:
-            if self._current is None or not self._fresh() or len(self._models) >= REMEMBERED_MODELS:
-                self._current, self._models, self._read_at = _read_current(), {}, time.monotonic()
-            if model not in self._models:
-                self._models[model] = _read_model(self._current.version_id, model)
-            return self._current, self._models[model]
+            current = self._current if self._fresh() else None
+            dropped = self._dropped
+        began = time.monotonic()
+        read = current or _read_current()
+        price = _read_model(read.version_id, model)
+        with self._lock:
+            if dropped == self._dropped and current in (None, self._current):
+                if read != self._current or len(self._models) >= REMEMBERED_MODELS:
+                    self._models = {}
+                if current is None:
+                    self._current, self._read_at = read, began
+                self._models[model] = price
+        return read, price
 
     def forget(self, key: str | None = None) -> None:
         """Read everything again: prices were published."""
         with self._lock:
-            self._current = None
+            self._current, self._models = None, {}
+            self._dropped += 1
 
     def _fresh(self) -> bool:
         return time.monotonic() - self._read_at < REMEMBERED_SECONDS
@@ -89,8 +98,8 @@ def _read_model(version_id: int | None, model: str) -> ModelPrice | None:
     for unit, context_from, price, limit in items.values_list("unit", "context_from", "price", "most"):
         tiers.setdefault(context_from, {})[unit] = price
         most = most or limit
-    if not tiers:
-        return None
+    if 0 not in tiers:
+        return None  # no price, or none for short calls: neither may be guessed
     below: Mapping[str, int] = {}
     built = []
     for context_from, prices in tiers.items():

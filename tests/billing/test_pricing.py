@@ -1,6 +1,7 @@
 """Prices as they are looked up and published: pinned versions, no overlap, no change, no price for free."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -59,6 +60,16 @@ def test_a_dearer_tier_inherits_what_it_does_not_name(database: None) -> None:
 
     assert model is not None
     assert (model.tier(200_000).output, model.tier(200_001).output) == (10_000_000, 15_000_000)
+
+
+def test_a_model_with_a_price_for_long_calls_only_has_none(database: None) -> None:
+    draft, model = _copy(), f"long/only-{uuid4().hex}"
+    with money.everything():
+        PriceItem.objects.create(version=draft, model=model, unit="input", context_from=200_000, price=160_000)
+    _publish(draft)
+
+    with pytest.raises(PriceUnavailable, match=model):
+        _terms(model)
 
 
 def test_a_model_without_a_price_is_refused_by_name(database: None) -> None:
@@ -233,11 +244,39 @@ def test_what_was_read_is_remembered_for_a_while(database: None, monkeypatch: py
     remembering = PriceTable()
     remembering.lookup("openai/gpt-4o-mini")
 
-    assert remembering.known("openai/gpt-4o-mini")
-    assert not remembering.known("openai/gpt-4o")
+    assert remembering.remembered("openai/gpt-4o-mini")
+    assert not remembering.remembered("openai/gpt-4o")
 
     monkeypatch.setattr(remembering, "_read_at", remembering._read_at - REMEMBERED_SECONDS - 1)
-    assert not remembering.known("openai/gpt-4o-mini")
+    assert not remembering.remembered("openai/gpt-4o-mini")
+
+
+def test_who_reads_a_price_keeps_nobody_from_a_known_one(database: None, database_urls: Mapping[str, str]) -> None:
+    known = table.lookup("openai/gpt-4o-mini")
+
+    with ThreadPoolExecutor(1) as others, money.connect(database_urls["owner"]) as owner:
+        with owner.transaction():
+            owner.execute("LOCK billing_priceitem IN ACCESS EXCLUSIVE MODE")
+            slow = others.submit(table.lookup, f"unheard/of-{uuid4().hex}")
+            money.until_blocked(owner.info.backend_pid, database_urls)
+            assert table.remembered("openai/gpt-4o-mini") == table.lookup("openai/gpt-4o-mini") == known
+        assert slow.result(10)[1] is None
+
+
+def test_what_was_read_while_prices_were_published_is_not_remembered(
+    database: None, database_urls: Mapping[str, str]
+) -> None:
+    model = f"unheard/of-{uuid4().hex}"
+
+    with ThreadPoolExecutor(1) as others, money.connect(database_urls["owner"]) as owner:
+        with owner.transaction():
+            owner.execute("LOCK billing_priceitem IN ACCESS EXCLUSIVE MODE")
+            reading = others.submit(table.lookup, model)
+            money.until_blocked(owner.info.backend_pid, database_urls)
+            table.forget()
+        reading.result(10)
+
+    assert table.remembered(model) is None
 
 
 def test_the_price_table_lists_what_counts_now(database: None) -> None:
