@@ -1,9 +1,8 @@
 """What a script may say: rules, and the replies they hold."""
 
-import re
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from skills.sdk import (
     ModelFailed,
@@ -78,29 +77,43 @@ class Said(_Frozen):
         return failure
 
 
-def _compiles(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"not a regular expression: {error}") from None
-    return pattern
-
-
 class Rule(Said):
     """A reply to users who say a certain thing. Without `match` and `pattern` it answers everybody."""
 
     match: str = Field(default="", max_length=1000, description="What the user's last message contains, in any case.")
-    pattern: Annotated[str, AfterValidator(_compiles)] | None = Field(
-        default=None, max_length=1000, description="A regular expression found in the user's last message."
+    pattern: str | None = Field(
+        default=None,
+        max_length=1000,
+        description="The user's whole last message, in any case, where `*` stands for anything.",
     )
     then: tuple[Said, ...] = Field(default=(), description="What it says next, once its calls are answered.")
 
     def applies(self, words: str) -> bool:
         """Whether this is the rule for the user's words."""
-        found = self.pattern is None or re.search(self.pattern, words) is not None
-        return found and self.match.casefold() in words.casefold()
+        words = words.casefold()
+        return self.match.casefold() in words and (self.pattern is None or _fits(self.pattern.casefold(), words))
 
     def reply(self, nth: int) -> Said | None:
         """The reply to the nth model call since the user spoke, or None when the script says nothing more."""
         said: tuple[Said | Self, ...] = (self, *self.then)
         return said[nth] if nth < len(said) else None
+
+
+def _fits(pattern: str, words: str) -> bool:
+    """Whether the words are the pattern's pieces in their order, with anything where a `*` stands between them.
+
+    A look for each piece where the one before ended: no pattern, however it is written, takes long.
+    """
+    first, *rest = pattern.split("*")
+    if not rest:
+        return words == pattern
+    last = rest.pop()
+    if len(words) < len(first) + len(last) or not (words.startswith(first) and words.endswith(last)):
+        return False
+    place, end = len(first), len(words) - len(last)
+    for piece in rest:
+        found = words.find(piece, place, end)
+        if found < 0:
+            return False
+        place = found + len(piece)
+    return True

@@ -1,16 +1,17 @@
 """The scripted model: its rules, and the persona that answers where they are silent."""
 
 import json
+import time
 from contextlib import aclosing
 from typing import Any
 
 import jsonschema
 import pytest
-from pydantic import ValidationError
 
 from skills.calculator import CalculatorSkill
 from skills.clock import ClockSkill
 from skills.scripted import ScriptedSkill
+from skills.scripted.script import Rule
 from skills.sdk import (
     Chunk,
     ModelFailed,
@@ -61,7 +62,7 @@ async def calls_of(said: Any, *rules: Any, **about: Any) -> list[tuple[str, Any]
 
 
 async def test_the_first_rule_that_matches_answers() -> None:
-    rules = [{"match": "WEATHER", "text": "Rain."}, {"pattern": r"\d+", "text": "A number."}, {"text": "Anything."}]
+    rules = [{"match": "WEATHER", "text": "Rain."}, {"pattern": "4*2", "text": "A number."}, {"text": "Anything."}]
 
     assert await text_of("How is the weather?", *rules) == "Rain."
     assert await text_of("42", *rules) == "A number."
@@ -167,9 +168,32 @@ async def test_a_rule_may_say_why_it_stopped_and_send_no_json() -> None:
     assert chunks[-2].finish_reason == "content_filter"
 
 
-def test_a_pattern_must_compile() -> None:
-    with pytest.raises(ValidationError, match="not a regular expression"):
-        ScriptedSkill.Options.model_validate({"rules": [{"pattern": "("}]})
+@pytest.mark.parametrize(
+    ("pattern", "words", "fits"),
+    [
+        ("hello", "Hello", True),
+        ("hello", "hello you", False),
+        ("*", "", True),
+        ("hello*", "HELLO you", True),
+        ("*you", "hello you", True),
+        ("h*l*o", "hello", True),
+        ("h*l*l*l*o", "hello", False),
+        ("ab*ba", "aba", False),
+        ("*a*b*", "b then a", False),
+        ("a.c", "abc", False),
+    ],
+)
+def test_a_pattern_knows_only_the_asterisk(pattern: str, words: str, fits: bool) -> None:
+    assert Rule(pattern=pattern).applies(words) is fits
+
+
+def test_no_pattern_takes_long() -> None:
+    rule = Rule(pattern="*a" * 499 + "*b")
+    started = time.perf_counter()
+
+    assert not rule.applies("a" * 100_000)
+
+    assert time.perf_counter() - started < 1
 
 
 @pytest.mark.parametrize(
