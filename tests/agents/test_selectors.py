@@ -213,3 +213,16 @@ def _other(version: selectors.Resolved, version_id: object) -> selectors.Resolve
     from dataclasses import replace
 
     return replace(version, version_id=version_id)  # type: ignore[arg-type]
+
+
+async def test_what_strangers_are_told_does_not_depend_on_who_is_asking(acme: Organization) -> None:
+    agent = await hosted(acme)
+
+    with organization_context(acme.id):
+        with pytest.raises(AgentNotFound):
+            await selectors.public_agent(acme.slug, agent.slug)
+        listed = await selectors.listed_publicly()
+
+    assert agent.id not in {each.agent_id for each in listed}
+    with pytest.raises(AgentNotFound):
+        await selectors.public_agent(acme.slug, agent.slug)
