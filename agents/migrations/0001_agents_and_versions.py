@@ -108,7 +108,9 @@ class Migration(migrations.Migration):
                 (
                     "price_per_run_nanos",
                     models.PositiveBigIntegerField(
-                        default=0, help_text="Added to each run that is served, in nanodollars."
+                        default=0,
+                        help_text="Added to each run that is served, in nanodollars.",
+                        validators=[django.core.validators.MaxValueValidator(1000000000000)],
                     ),
                 ),
                 (
@@ -122,13 +124,19 @@ class Migration(migrations.Migration):
                 (
                     "input_price_pico",
                     models.PositiveBigIntegerField(
-                        blank=True, help_text="The agent's own price of an input token, in picodollars.", null=True
+                        blank=True,
+                        help_text="The agent's own price of an input token, in picodollars.",
+                        null=True,
+                        validators=[django.core.validators.MaxValueValidator(10000000000)],
                     ),
                 ),
                 (
                     "output_price_pico",
                     models.PositiveBigIntegerField(
-                        blank=True, help_text="The agent's own price of an output token, in picodollars.", null=True
+                        blank=True,
+                        help_text="The agent's own price of an output token, in picodollars.",
+                        null=True,
+                        validators=[django.core.validators.MaxValueValidator(10000000000)],
                     ),
                 ),
                 (
@@ -239,7 +247,9 @@ class Migration(migrations.Migration):
                 (
                     "price_per_run_nanos",
                     models.PositiveBigIntegerField(
-                        default=0, help_text="Added to each run that is served, in nanodollars."
+                        default=0,
+                        help_text="Added to each run that is served, in nanodollars.",
+                        validators=[django.core.validators.MaxValueValidator(1000000000000)],
                     ),
                 ),
                 (
@@ -253,13 +263,19 @@ class Migration(migrations.Migration):
                 (
                     "input_price_pico",
                     models.PositiveBigIntegerField(
-                        blank=True, help_text="The agent's own price of an input token, in picodollars.", null=True
+                        blank=True,
+                        help_text="The agent's own price of an input token, in picodollars.",
+                        null=True,
+                        validators=[django.core.validators.MaxValueValidator(10000000000)],
                     ),
                 ),
                 (
                     "output_price_pico",
                     models.PositiveBigIntegerField(
-                        blank=True, help_text="The agent's own price of an output token, in picodollars.", null=True
+                        blank=True,
+                        help_text="The agent's own price of an output token, in picodollars.",
+                        null=True,
+                        validators=[django.core.validators.MaxValueValidator(10000000000)],
                     ),
                 ),
                 ("number", models.PositiveIntegerField(help_text="Counts from 1 within the agent.")),
@@ -310,6 +326,17 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="agentversion",
             constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("input_price_pico__lte", 10000000000),
+                    ("output_price_pico__lte", 10000000000),
+                    ("price_per_run_nanos__lte", 1000000000000),
+                ),
+                name="agents_agentversion_prices_bounded",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="agentversion",
+            constraint=models.CheckConstraint(
                 condition=models.Q(("on_disconnect__in", ["abort", "finish"])),
                 name="agents_agentversion_on_disconnect_known",
             ),
@@ -332,6 +359,17 @@ class Migration(migrations.Migration):
             model_name="agent",
             constraint=models.CheckConstraint(
                 condition=models.Q(("markup_bps__lte", 100000)), name="agents_agent_markup_bounded"
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="agent",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("input_price_pico__lte", 10000000000),
+                    ("output_price_pico__lte", 10000000000),
+                    ("price_per_run_nanos__lte", 1000000000000),
+                ),
+                name="agents_agent_prices_bounded",
             ),
         ),
         migrations.AddConstraint(

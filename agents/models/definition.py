@@ -9,6 +9,8 @@ from django.db import models
 from tenants.models import TenantModel
 
 MAX_MARKUP_BPS = 100_000
+MAX_PER_RUN_NANOS = 1_000 * 10**9
+MAX_TOKEN_PICO = 10**10
 
 
 class OnDisconnect(models.TextChoices):
@@ -43,7 +45,9 @@ class Definition(TenantModel):
         default=False, help_text="Keep what was said in a run, for the caller's organization to read."
     )
     price_per_run_nanos = models.PositiveBigIntegerField(
-        default=0, help_text="Added to each run that is served, in nanodollars."
+        default=0,
+        validators=[MaxValueValidator(MAX_PER_RUN_NANOS)],
+        help_text="Added to each run that is served, in nanodollars.",
     )
     markup_bps = models.PositiveIntegerField(
         default=0,
@@ -51,10 +55,16 @@ class Definition(TenantModel):
         help_text="Added to the model's cost, in hundredths of a percent.",
     )
     input_price_pico = models.PositiveBigIntegerField(
-        null=True, blank=True, help_text="The agent's own price of an input token, in picodollars."
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(MAX_TOKEN_PICO)],
+        help_text="The agent's own price of an input token, in picodollars.",
     )
     output_price_pico = models.PositiveBigIntegerField(
-        null=True, blank=True, help_text="The agent's own price of an output token, in picodollars."
+        null=True,
+        blank=True,
+        validators=[MaxValueValidator(MAX_TOKEN_PICO)],
+        help_text="The agent's own price of an output token, in picodollars.",
     )
 
     class Meta(TenantModel.Meta):
@@ -62,6 +72,14 @@ class Definition(TenantModel):
         constraints: ClassVar[list[Any]] = [
             models.CheckConstraint(
                 condition=models.Q(markup_bps__lte=MAX_MARKUP_BPS), name="%(app_label)s_%(class)s_markup_bounded"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    price_per_run_nanos__lte=MAX_PER_RUN_NANOS,
+                    input_price_pico__lte=MAX_TOKEN_PICO,
+                    output_price_pico__lte=MAX_TOKEN_PICO,
+                ),
+                name="%(app_label)s_%(class)s_prices_bounded",
             ),
             models.CheckConstraint(
                 condition=models.Q(on_disconnect__in=OnDisconnect.values),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import DatabaseError, connections
+from django.db import DatabaseError, IntegrityError, connections
 
 import outbound
 from agents.errors import InvalidDraft, NotPublished
@@ -223,3 +223,20 @@ def test_a_draft_keeps_an_address_that_the_operator_opened(acme: Organization) -
 
     outbound.configure()
     assert made.model == "openai/llama"
+
+
+@pytest.mark.parametrize(
+    ("field", "most"), [("price_per_run_nanos", 10**12), ("input_price_pico", 10**10), ("output_price_pico", 10**10)]
+)
+def test_prices_have_an_upper_bound_that_the_database_knows(acme: Organization, field: str, most: int) -> None:
+    highest: Any = {field: most}
+    agent = make.agent(acme, **highest)
+    over: Any = {field: most + 1}
+
+    with organization_context(acme.id):
+        with pytest.raises(InvalidDraft) as refused:
+            publishing.save_draft(agent, **over)
+        with pytest.raises(IntegrityError):
+            Agent.objects.filter(id=agent.id).update(**over)
+
+    assert set(refused.value.fields) == {field}
