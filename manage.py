@@ -13,6 +13,7 @@ def main() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "robutler_site.settings")
     from django.core.management import execute_from_command_line
+    from django.db import OperationalError
 
     from robutler_site.env import WrongSetting
 
@@ -20,6 +21,12 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except WrongSetting as error:
         sys.exit(str(error))
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) is not None:
+            raise  # The database did answer.
+        from robutler_site import servers
+
+        sys.exit(servers.why_the_database_is_away(error))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from billing import ledger
 from robutler_site import provider
 from tenants import selectors
 from tenants.context import atomic, organization_context, platform_context
-from tenants.errors import InvalidKey, OrganizationSuspended
+from tenants.errors import InvalidCredential, InvalidKey, OrganizationSuspended
 from tenants.models import User
 from tenants.roles import Role as Seat
 from tenants.secret import Secret
@@ -211,13 +211,17 @@ def _store(chosen: provider.Provider) -> None:
     stored = selectors.provider_credential(organization_id=None, provider=chosen.name, reference="default")
     if stored and stored.base_url == chosen.base_url and stored.secret.reveal() == chosen.secret:
         return
-    store_credential(
-        organization_id=None,
-        provider=chosen.name,
-        secret=Secret(chosen.secret),
-        base_url=chosen.base_url,
-        unpriced_allowed=bool(chosen.base_url),
-    )
+    try:
+        store_credential(
+            organization_id=None,
+            provider=chosen.name,
+            secret=Secret(chosen.secret),
+            base_url=chosen.base_url,
+            unpriced_allowed=bool(chosen.base_url),
+        )
+    except InvalidCredential as error:
+        variables = "OPENAI_BASE_URL or OPENAI_API_KEY" if chosen.base_url else f"{chosen.name.upper()}_API_KEY"
+        raise provider.ProviderUnusable(f"{variables} cannot be used. {error}") from None
 
 
 def _key(organization_id: UUID, slug: str, stored: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import IO
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from rich.console import Console
 
 from billing import ledger
@@ -15,6 +16,7 @@ from robutler_site import demo, startup
 
 QUESTION = "What is 17 * 23, and what time is it?"
 CALL_SECONDS = 60
+MOST_ERROR_BYTES = 20_000
 _SETTLE_SECONDS = 5.0
 _PAUSE_S = 0.02
 _NANOS = 1_000_000_000
@@ -40,7 +42,9 @@ def show(cast: demo.Cast, console: Console) -> None:
     try:
         reply = call(cast, console)
     except (CallFailed, OSError, http.client.HTTPException) as error:
-        console.print(f"\nThe first call did not succeed: {error}", markup=False)
+        console.print(f"\nThe first call did not succeed: {error}", markup=False, highlight=False)
+        if cast.provider.advice:
+            console.print(cast.provider.advice, markup=False, highlight=False)
     else:
         cost = reply.cost_nanos / _NANOS
         console.print(f"\n[dim]streamed in {reply.seconds:.1f} s, charged ${cost:.6f}[/]", highlight=False)
@@ -63,7 +67,7 @@ def call(cast: demo.Cast, console: Console) -> Reply:
         )
         response = connection.getresponse()
         if response.status != http.client.OK:
-            raise CallFailed(f"HTTP {response.status}: {response.read(2000).decode(errors='replace')}")
+            raise CallFailed(f"HTTP {response.status}, {_message(response.read(MOST_ERROR_BYTES))}")
         words = []
         for word in _words(response):
             console.print(word, end="", markup=False, highlight=False)
@@ -72,6 +76,14 @@ def call(cast: demo.Cast, console: Console) -> Reply:
         connection.close()
     seconds = time.monotonic() - started_at
     return Reply(text="".join(words), cost_nanos=_charged(cast, before), seconds=seconds)
+
+
+def _message(body: bytes) -> str:
+    """Return what an error says; the rest of it is for programs."""
+    try:
+        return str(json.loads(body)["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        return body.decode(errors="replace")
 
 
 def _words(response: IO[bytes]) -> Iterator[str]:
@@ -100,12 +112,12 @@ def _charged(cast: demo.Cast, before: ledger.Balance) -> int:
 
 def _introduce(cast: demo.Cast, console: Console) -> None:
     told = demo.document(cast)
-    again = "" if cast.is_new else "   (as printed at first start; also in var/demo.json)"
+    kept = f"the one printed at the first start; it is in {settings.ROBUTLER.var_dir / 'demo.json'}"
     console.print("\n[bold]Robutler is running.[/]", highlight=False)
     lines = [
-        ("Console", f"{told['console_url']}   sign in as {demo.MEMBER}, same password"),
+        ("Console", f"{told['console_url']}   sign in as {demo.MEMBER}"),
         ("Admin", f"{told['admin_url']}   sign in as {told['admin_user']}"),
-        ("Password", f"{told['admin_password'] if cast.is_new else '(set)'}{again}"),
+        ("Password", f"{told['admin_password']}   for both" if cast.is_new else f"for both, {kept}"),
         ("API", told["base_url"]),
         ("Key", told["api_key"]),
         ("Model", f"{told['model']}   ({cast.provider.model})"),

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.error import URLError
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
@@ -13,10 +13,15 @@ SCRIPTED_MODEL = "scripted/persona"
 OPENAI_MODEL = "openai/gpt-4o-mini"
 ANTHROPIC_MODEL = "anthropic/claude-haiku-4-5"
 
-_ASK_SECONDS = 3.0
+_ASK_SECONDS = 5.0
 _PORTS = {"http": 80, "https": 443}
 # What servers answer to that want no key.
 _NO_KEY = "none"
+_UNLISTED = "{base_url} does not say which models it has, so {model} is asked for; set OPENAI_MODEL to choose another."
+
+
+class ProviderUnusable(Exception):
+    """The environment names a provider that cannot be used; the message names the variable."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +31,7 @@ class Provider:
     model: str
     secret: str = ""
     base_url: str = ""
+    remark: str = ""
 
     @property
     def name(self) -> str:
@@ -38,6 +44,21 @@ class Provider:
         parts = urlsplit(self.base_url)
         return f"{parts.hostname}:{parts.port or _PORTS.get(parts.scheme, 0)}" if parts.hostname else ""
 
+    @property
+    def advice(self) -> str:
+        """Where to look when a call of the model does not succeed."""
+        if self.base_url:
+            return (
+                f"{self.model} was asked at {self.base_url}, which OPENAI_BASE_URL names: see that this is the address "
+                "of an OpenAI-compatible API, such as http://127.0.0.1:11434/v1, and that it serves that model; "
+                "OPENAI_MODEL names another."
+            )
+        if self.secret:
+            return (
+                f"{self.model} was asked with {self.name.upper()}_API_KEY: see that this key is valid and has credit."
+            )
+        return ""
+
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Provider:
     """Return the provider that the environment names."""
@@ -47,8 +68,10 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Provider:
     chosen = environment.get("OPENAI_MODEL", "").strip()
     if base_url:
         secret = openai_key or _NO_KEY
-        model = chosen or _first_model(base_url, secret)
-        return Provider(model=f"openai/{model}", secret=secret, base_url=base_url)
+        listed = _first_model(base_url, secret)
+        model = chosen or listed or OPENAI_MODEL.partition("/")[2]
+        remark = "" if chosen or listed else _UNLISTED.format(base_url=base_url, model=model)
+        return Provider(model=f"openai/{model}", secret=secret, base_url=base_url, remark=remark)
     if openai_key:
         return Provider(model=f"openai/{chosen}" if chosen else OPENAI_MODEL, secret=openai_key)
     if anthropic_key:
@@ -57,13 +80,30 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Provider:
 
 
 def _first_model(base_url: str, secret: str) -> str:
-    """Ask a server of one's own what it serves; the first will do."""
-    if not base_url.startswith(("http://", "https://")):
-        return OPENAI_MODEL.partition("/")[2]
+    """Ask a server of one's own what it serves; the first will do. Empty when it answers, but does not say."""
+    _check_address(base_url)
     request = Request(f"{base_url}/models", headers={"Authorization": f"Bearer {secret}"})  # noqa: S310 - checked above
     try:
         with urlopen(request, timeout=_ASK_SECONDS) as response:  # noqa: S310 - checked above
-            listed = json.load(response)
-        return str(listed["data"][0]["id"])
-    except (URLError, OSError, http.client.HTTPException, ValueError, LookupError, TypeError):
-        return OPENAI_MODEL.partition("/")[2]
+            return str(json.load(response)["data"][0]["id"])
+    except (HTTPError, http.client.HTTPException, ValueError, LookupError, TypeError):
+        return ""
+    except OSError as error:
+        reason = getattr(error, "reason", error)
+        raise ProviderUnusable(
+            f"OPENAI_BASE_URL: nothing answers at {base_url} ({reason}). Start that server, write the address of "
+            "another, such as http://127.0.0.1:11434/v1, or unset OPENAI_BASE_URL to use the scripted model."
+        ) from None
+
+
+def _check_address(base_url: str) -> None:
+    try:
+        parts = urlsplit(base_url)
+        usable = parts.scheme in _PORTS and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ProviderUnusable(
+            f"OPENAI_BASE_URL: {base_url!r} is not the address of a server: write http://host:port/v1, "
+            "such as http://127.0.0.1:11434/v1, or unset it."
+        )

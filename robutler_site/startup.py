@@ -9,6 +9,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
+from uuid import uuid4
 
 from django.conf import settings
 from django.core.management import call_command
@@ -31,6 +32,10 @@ class AlreadyRunning(Exception):
 
 class NoFreePort(Exception):
     """Every port that was tried is taken, or may not be listened on."""
+
+
+class AnotherInstallation(Exception):
+    """The database outlived the var directory it was made with, and so the keys that open what is in it."""
 
 
 class NotOurs(Exception):
@@ -84,8 +89,21 @@ def listen(port: int) -> socket.socket:
 
 def start_database(server: database.EmbeddedServer) -> None:
     """Start the embedded server and make sure that our database and its roles are in it."""
+    refuse_another_installation(server)
     server.start()
     database.ensure_database(server.dsn(role="postgres", database="postgres"))
+    _mark(server)
+
+
+def refuse_another_installation(server: database.EmbeddedServer) -> None:
+    """Raise AnotherInstallation when the server's data and the var directory do not belong together."""
+    here, there = _identities(server)
+    if there.exists() and (not here.exists() or here.read_text() != there.read_text()):
+        raise AnotherInstallation(
+            f"{here.parent} is new, but the database that belongs to the one before is still in {server.data_dir}, "
+            "and the keys that open its secrets are gone. "
+            f"To begin again, remove it too: rm -rf {server.data_dir}. To keep it, bring the old {here.parent} back."
+        )
 
 
 def prepare_static_files() -> None:
@@ -121,6 +139,19 @@ def close_connections() -> None:
         connection.close()
         if connection.settings_dict["OPTIONS"].get("pool"):
             connection.close_pool()  # type: ignore[attr-defined]
+
+
+def _mark(server: database.EmbeddedServer) -> None:
+    """Write the same identity into the var directory and beside the data, which may lie elsewhere."""
+    here, there = _identities(server)
+    if not here.exists():
+        here.write_text(f"{uuid4()}\n")
+    if not there.exists():
+        there.write_text(here.read_text())
+
+
+def _identities(server: database.EmbeddedServer) -> tuple[Path, Path]:
+    return settings.ROBUTLER.var_dir / "installation", server.data_dir / "robutler-installation"
 
 
 def _take(file: TextIO, var_dir: Path) -> None:

@@ -10,11 +10,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from django.conf import settings
 from rich.console import Console
 
-from robutler_site import demo, first_call, provider, startup
+from robutler_site import demo, first_call, provider, servers, startup
 from robutler_site.celery import QUEUES
 from robutler_site.children import STOP_SECONDS, Child, Family, Guardian
 from robutler_site.database import EmbeddedServer
@@ -67,57 +68,61 @@ def up(*, port: int, console: Console) -> None:
         # Whoever started us with nohup wants us to stay when the terminal closes.
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, interruptions.receive)
-    started_at = time.monotonic()
     try:
-        with startup.only_one(settings.ROBUTLER.var_dir) as lock, Guardian(lock_fd=lock.fileno()) as guard:
-            listener = startup.listen(port)
-            chosen = listener.getsockname()[1]
-            if chosen != port:
-                console.print(f"Port {port} is taken; using {chosen}.")
-            url = f"http://{startup.HOST}:{chosen}"
-            startup.tell_others(lock, url=url)
-            with (
-                listener,
-                _database(guard, console) as server,
-                _family(guard, interruptions, console) as family,
-            ):
-                _start(family, server, url=url, listener_fd=listener.fileno(), console=console, started_at=started_at)
-                while True:
-                    interruptions.heed()
-                    _tend(family, console)
-                    time.sleep(_LOOK_PAUSE_S)
+        with startup.only_one(settings.ROBUTLER.var_dir) as lock:
+            # What the environment names is asked before anything runs, so that a refusal stands alone.
+            servers.check()
+            models = provider.from_environment()
+            if models.remark:
+                console.print(models.remark, markup=False)
+            _serve(lock, models, interruptions, port=port, console=console)
     except KeyboardInterrupt:
         with suppress(OSError):
             console.print("Stopped.")
 
 
-def _start(
-    family: Family,
-    server: EmbeddedServer | None,
-    *,
-    url: str,
-    listener_fd: int,
-    console: Console,
-    started_at: float,
+def _serve(
+    lock: TextIO, models: provider.Provider, interruptions: Interruptions, *, port: int, console: Console
 ) -> None:
+    started_at = time.monotonic()
+    with Guardian(lock_fd=lock.fileno()) as guard:
+        listener = startup.listen(port)
+        chosen = listener.getsockname()[1]
+        if chosen != port:
+            console.print(f"Port {port} is taken; using {chosen}.")
+        url = f"http://{startup.HOST}:{chosen}"
+        startup.tell_others(lock, url=url)
+        with (
+            listener,
+            _database(guard, console) as server,
+            _family(guard, interruptions, console) as family,
+        ):
+            web, *others = _children(listener.fileno(), demo.environment(models))
+            # The web process loads for longer than all of the following takes; nobody asks it anything before.
+            family.add(web)
+            cast = _prepare(server, models, url=url, console=console)
+            _wait_until_ready(family, url, console)
+            console.print(f"Ready after {time.monotonic() - started_at:.1f} s.")
+            for child in others:
+                family.add(child)
+            first_call.show(cast, console)
+            console.print(f"\nLogs are in {web.log.parent}. Ctrl-C stops everything.")
+            while True:
+                interruptions.heed()
+                _tend(family, console)
+                time.sleep(_LOOK_PAUSE_S)
+
+
+def _prepare(server: EmbeddedServer | None, models: provider.Provider, *, url: str, console: Console) -> demo.Cast:
     startup.prepare_static_files()
-    chosen = provider.from_environment()
-    web, *others = _children(listener_fd, demo.environment(chosen))
-    # The web process loads for longer than all of the following takes; nobody asks it anything before.
-    family.add(web)
     if server is not None:
         startup.start_database(server)
     applied = startup.migrate()
     if applied:
         console.print(f"Database: {applied} migrations applied.")
-    cast = demo.prepare(url, chosen)
+    cast = demo.prepare(url, models)
     startup.close_connections()
-    _wait_until_ready(family, url, console)
-    console.print(f"Ready after {time.monotonic() - started_at:.1f} s.")
-    for child in others:
-        family.add(child)
-    first_call.show(cast, console)
-    console.print(f"\nLogs are in {web.log.parent}. Ctrl-C stops everything.")
+    return cast
 
 
 def _children(listener_fd: int, environment: dict[str, str]) -> list[Child]:
@@ -204,7 +209,11 @@ def _database(guard: Guardian, console: Console) -> Generator[EmbeddedServer | N
         yield None
         return
     if server.data_dir != settings.EMBEDDED_DATA_DIR.absolute():
-        console.print(f"The database is in {server.data_dir}: its own user cannot reach {settings.EMBEDDED_DATA_DIR}.")
+        console.print(
+            f"The database is in {server.data_dir}: its own user cannot reach {settings.EMBEDDED_DATA_DIR}. "
+            f"Who removes {settings.ROBUTLER.var_dir} to begin again has to remove it as well."
+        )
+    startup.refuse_another_installation(server)
     was_running = server.is_running()
     if not was_running:
         guard.tell(f"postgres {server.data_dir}")

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Generator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -122,15 +123,32 @@ class Listing(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_a_server_is_asked_which_model_it_has() -> None:
+@pytest.fixture
+def listing() -> Generator[str]:
+    """Where that server is."""
     with HTTPServer(("127.0.0.1", 0), Listing) as server:
         threading.Thread(target=server.serve_forever).start()
-        base_url = f"http://127.0.0.1:{server.server_port}/v1"
-
-        found = provider.from_environment({"OPENAI_BASE_URL": base_url})
-
+        yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-    assert found.model == "openai/llama3"
+
+
+def test_a_server_is_asked_which_model_it_has(listing: str) -> None:
+    found = provider.from_environment({"OPENAI_BASE_URL": f"{listing}/v1/"})
+
+    assert found == Provider(model="openai/llama3", secret="none", base_url=f"{listing}/v1")
+
+
+def test_a_model_that_is_named_wins_over_the_first(listing: str) -> None:
+    found = provider.from_environment({"OPENAI_BASE_URL": f"{listing}/v1", "OPENAI_MODEL": "qwen"})
+
+    assert found.model == "openai/qwen"
+
+
+def test_a_server_that_lists_nothing_is_remarked_upon(listing: str) -> None:
+    found = provider.from_environment({"OPENAI_BASE_URL": f"{listing}/other", "OPENAI_API_KEY": "k"})
+
+    assert (found.model, found.secret) == ("openai/gpt-4o-mini", "k")
+    assert "set OPENAI_MODEL" in found.remark
 
 
 @pytest.mark.parametrize(
@@ -139,14 +157,7 @@ def test_a_server_is_asked_which_model_it_has() -> None:
         ({}, SCRIPTED),
         ({"OPENAI_API_KEY": "k"}, Provider(model="openai/gpt-4o-mini", secret="k")),
         ({"ANTHROPIC_API_KEY": "k"}, Provider(model="anthropic/claude-haiku-4-5", secret="k")),
-        (
-            {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1/", "OPENAI_MODEL": "llama"},
-            Provider(model="openai/llama", secret="none", base_url="http://127.0.0.1:9/v1"),
-        ),
-        (
-            {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1", "OPENAI_API_KEY": "k"},
-            Provider(model="openai/gpt-4o-mini", secret="k", base_url="http://127.0.0.1:9/v1"),
-        ),
+        ({"OPENAI_API_KEY": "k", "OPENAI_MODEL": "m"}, Provider(model="openai/m", secret="k")),
     ],
 )
 def test_the_environment_names_the_provider(environment: dict[str, str], expected: Provider) -> None:

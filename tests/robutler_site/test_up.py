@@ -28,14 +28,14 @@ STARTED = "Ctrl-C stops everything."
 class Platform:
     """One `manage.py up` on a var directory."""
 
-    def __init__(self, var_dir: Path, port: int) -> None:
+    def __init__(self, var_dir: Path, port: int, **variables: str) -> None:
         self.var_dir = var_dir
         self.output = var_dir / f"output-{uuid4().hex}.txt"
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", "up", "--port", str(port)],
                 cwd=PROJECT,
-                env=environment(var_dir),
+                env={**environment(var_dir), **variables},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -80,7 +80,7 @@ class Platform:
 
 def environment(var_dir: Path) -> dict[str, str]:
     """What a newcomer's shell holds: nothing of ours."""
-    foreign = ("ROBUTLER_", "DATABASE_", "DJANGO_", "PYTEST_", "OPENAI_", "ANTHROPIC_")
+    foreign = ("ROBUTLER_", "DATABASE_", "REDIS_", "CELERY_", "DJANGO_", "PYTEST_", "OPENAI_", "ANTHROPIC_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     return {**kept, "ROBUTLER_VAR_DIR": str(var_dir)}
 
@@ -255,7 +255,7 @@ def test_a_second_start_keeps_key_and_password_and_prints_no_password(doomed: Pl
     assert (code, left) == (0, [])
     assert [after["api_key"], after["admin_password"]] == [before["api_key"], before["admin_password"]]
     assert after["second_organization"] == before["second_organization"]
-    assert "as printed at first start" in said
+    assert f"the one printed at the first start; it is in {doomed.var_dir / 'demo.json'}" in said
     assert after["admin_password"] not in said
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from robutler_site import startup
+from robutler_site.database import DatabaseStartFailed
 
 ROLES = ("app", "platform", "owner", "readonly")
 
@@ -25,7 +26,10 @@ class Command(BaseCommand):
             raise CommandError("DATABASE_URL names another database; there is no embedded one here.")
         match options["action"]:
             case "start":
-                startup.start_database(server)
+                try:
+                    startup.start_database(server)
+                except (startup.AnotherInstallation, DatabaseStartFailed) as error:
+                    raise CommandError(str(error)) from error
                 self.stdout.write(f"PostgreSQL runs in {server.data_dir}.")
             case "stop":
                 server.stop()

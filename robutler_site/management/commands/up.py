@@ -42,13 +42,16 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from robutler_site import supervisor
+        from robutler_site import provider, servers, startup, supervisor
         from robutler_site.database import DatabaseStartFailed
-        from robutler_site.startup import AlreadyRunning, NoFreePort, NotOurs
 
+        refusals = (
+            startup.AlreadyRunning, startup.AnotherInstallation, startup.NoFreePort, startup.NotOurs,
+            provider.ProviderUnusable, servers.ServerUnreachable, DatabaseStartFailed, supervisor.DidNotStart,
+        )  # fmt: skip
         try:
             supervisor.up(port=options["port"], console=Screen(soft_wrap=True, highlight=False))
-        except (AlreadyRunning, NoFreePort, NotOurs, DatabaseStartFailed, supervisor.DidNotStart) as error:
+        except refusals as error:
             raise CommandError(str(error)) from error
         except PermissionError as error:
-            raise CommandError(str(NotOurs(error.filename))) from error
+            raise CommandError(str(startup.NotOurs(error.filename))) from error
