@@ -85,9 +85,22 @@ def _urls() -> dict[str, str]:
 _ROLES = {"default": "app", "platform": "platform", "owner": "owner"}
 
 
+# A host that vanishes without a word is noticed within 20 seconds, not after the system's minutes. Only TCP knows
+# these; a unix socket passes them over.
+_NOTICED = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 20_000,
+}
+
+
 def _database(url: str, *, pool_size: int) -> dict[str, Any]:
     parts = conninfo_to_dict(url)
-    options: dict[str, Any] = {key: parts[key] for key in parts.keys() - {"dbname", "user", "password", "host", "port"}}
+    options: dict[str, Any] = _NOTICED | {
+        key: parts[key] for key in parts.keys() - {"dbname", "user", "password", "host", "port"}
+    }
     options.setdefault("connect_timeout", 5)
     if pool_size:
         # Waiting is short and bounded: a database that is away is an answer of 503, not a queue.

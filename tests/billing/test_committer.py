@@ -162,6 +162,13 @@ def test_a_database_that_is_away_is_said_so(acme: Organization, database: None) 
     assert money.run(_hold(acme.id)).repeated is False
 
 
+def test_a_database_host_that_vanishes_is_noticed_soon() -> None:
+    for options in (settings["OPTIONS"] for settings in connections.databases.values()):
+        assert options["keepalives_idle"] + options["keepalives_interval"] * options["keepalives_count"] <= 20
+        assert options["tcp_user_timeout"] == 20_000
+    assert committer._address()["tcp_user_timeout"] == 20_000
+
+
 def test_a_wallet_that_is_locked_for_long_is_busy_and_the_others_are_served(
     acme: Organization, globex: Organization, database_urls: Mapping[str, str]
 ) -> None:
