@@ -13,7 +13,7 @@ from billing.rating import ModelPrice, UnitPrices
 from tenants import notify
 
 REMEMBERED_SECONDS = 60.0
-"""A version that was published for a later moment begins to count without anybody saying so."""
+"""News of a publication that got lost is made up for after so long."""
 REMEMBERED_MODELS = 2_000
 
 

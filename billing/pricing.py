@@ -4,7 +4,7 @@ Prices are picodollars per unit, amounts nanodollars, shares basis points; all o
 """
 
 from billing.errors import PriceUnavailable
-from billing.price_table import Current, table
+from billing.price_table import table
 from billing.rating import (
     DEFAULT_OUTPUT_TOKENS,
     MOST_PER_RUN_NANOS,
@@ -24,7 +24,7 @@ from tenants.threads import in_thread
 __all__ = [
     "DEFAULT_OUTPUT_TOKENS", "MOST_PER_RUN_NANOS", "MOST_TOKEN_PICO", "AgentPrice", "ModelPrice", "PriceTerms",
     "Rated", "UnitPrices",
-    "affordable_output_tokens", "estimate", "input_tokens_bound", "rate", "terms", "terms_for",
+    "affordable_output_tokens", "estimate", "input_tokens_bound", "rate", "terms",
 ]  # fmt: skip
 
 FREE_PROVIDER = "scripted"
@@ -34,53 +34,16 @@ FREE_PROVIDER = "scripted"
 async def terms(
     *, model: str, agent_price: AgentPrice, platform_credential: bool, owner_is_payer: bool, unpriced_allowed: bool
 ) -> PriceTerms:
-    """`terms_for` on the event loop: what the process does not remember is read in a thread."""
-    found = table.remembered(model)
-    if found is None:
-        found = await in_thread(table.lookup, model)
-    current, price = found
-    return _terms(
-        current,
-        price,
-        model=model,
-        agent_price=agent_price,
-        platform_credential=platform_credential,
-        owner_is_payer=owner_is_payer,
-        unpriced_allowed=unpriced_allowed,
-    )
-
-
-def terms_for(
-    *, model: str, agent_price: AgentPrice, platform_credential: bool, owner_is_payer: bool, unpriced_allowed: bool
-) -> PriceTerms:
     """Everything the price of a run depends on, as it stands now; the first look at a model reads the database.
 
     A model without a price is refused (PriceUnavailable), never taken for free: unless the agent names a price of its
     own and nobody's bill can come as a surprise, because the credential is the owner's, the model is scripted, or staff
     allowed unpriced models on the platform's credential.
     """
-    current, price = table.lookup(model)
-    return _terms(
-        current,
-        price,
-        model=model,
-        agent_price=agent_price,
-        platform_credential=platform_credential,
-        owner_is_payer=owner_is_payer,
-        unpriced_allowed=unpriced_allowed,
-    )
-
-
-def _terms(
-    current: Current,
-    price: ModelPrice | None,
-    *,
-    model: str,
-    agent_price: AgentPrice,
-    platform_credential: bool,
-    owner_is_payer: bool,
-    unpriced_allowed: bool,
-) -> PriceTerms:
+    found = table.remembered(model)
+    if found is None:
+        found = await in_thread(table.lookup, model)
+    current, price = found
     if price is None and not (
         agent_price.explicit and (not platform_credential or unpriced_allowed or model.startswith(f"{FREE_PROVIDER}/"))
     ):

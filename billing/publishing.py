@@ -1,11 +1,10 @@
 """Publishing prices: a draft version becomes what counts, and its predecessor ends."""
 
-from collections.abc import Iterable
 from datetime import datetime
 
 from django.db import connections
 
-from billing.models import PriceItem, PriceList, PriceVersion
+from billing.models import PriceList, PriceVersion
 from billing.price_table import table
 from tenants import notify
 from tenants.context import PLATFORM, atomic, platform_context
@@ -13,17 +12,6 @@ from tenants.context import PLATFORM, atomic, platform_context
 
 class NotADraft(Exception):
     """The version is published already: prices that count are never changed, a further version replaces them."""
-
-
-def draft_version(*, kind: str, name: str, created_by: str, items: Iterable[PriceItem] = ()) -> PriceVersion:
-    """A version nobody sees yet; staff only. Its items may be edited until it is published."""
-    with platform_context(reason=f"draft prices {name}"), atomic():
-        price_list = PriceList.objects.get(kind=kind)
-        version = PriceVersion.objects.create(price_list=price_list, name=name, created_by=created_by)
-        for item in items:
-            item.version = version
-            item.save(force_insert=True)
-    return version
 
 
 def copy_version(*, version_id: int, name: str, created_by: str) -> PriceVersion:
@@ -40,8 +28,8 @@ def copy_version(*, version_id: int, name: str, created_by: str) -> PriceVersion
     return copy
 
 
-def publish_version(*, version_id: int, published_by: str, valid_from: datetime | None = None) -> PriceVersion:
-    """Let a draft count from `valid_from` (now), and end the version that counts until then; staff only.
+def publish_version(*, version_id: int, published_by: str) -> PriceVersion:
+    """Let a draft count from now on, and end the version that counts until then; staff only.
 
     Runs that were reserved before keep the prices they were reserved under.
     """
@@ -51,7 +39,7 @@ def publish_version(*, version_id: int, published_by: str, valid_from: datetime 
         version = PriceVersion.objects.get(id=version_id)
         if version.state != PriceVersion.State.DRAFT:
             raise NotADraft(f"{version.name} is published already: copy it into a new version and change that.")
-        start = valid_from or _now()
+        start = _now()
         PriceVersion.objects.filter(
             price_list_id=version.price_list_id, state=PriceVersion.State.PUBLISHED, valid_to__isnull=True
         ).update(valid_to=start)

@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Now
 
 from billing.models import Account, Hold, PriceItem, PriceList, PriceVersion, TopUp, Transfer
+from billing.models.account import DEBIT_KINDS
 from tenants.context import PLATFORM, alias, platform_context
 
 INVARIANTS = Path(__file__).parent / "sql" / "invariants.sql"
@@ -43,7 +44,7 @@ class TrialBalance:
     def balance(self, kind: str) -> int:
         """What accounts of a kind hold, positive on their normal side."""
         net = self.debits.get(kind, 0) - self.credits.get(kind, 0)
-        return net if kind in _DEBIT_KINDS else -net
+        return net if kind in DEBIT_KINDS else -net
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,17 +56,25 @@ class WalletTotals:
     open_holds: int
 
 
-_DEBIT_KINDS = ("provider_cost", "external_clearing", "overrun_loss")
-
-
 def wallet_entries(organization_id: UUID, *, before: int | None = None, limit: int = 50) -> Sequence[Entry]:
     """The latest lines of an organization's wallet, newest first; `before` is the id of the last one already seen."""
-    return _entries(organization_id, Account.Kind.WALLET, before=before, limit=limit)
-
-
-def earnings_entries(organization_id: UUID, *, before: int | None = None, limit: int = 50) -> Sequence[Entry]:
-    """The latest lines of what an organization's agents earned, newest first."""
-    return _entries(organization_id, Account.Kind.CREATOR_EARNINGS, before=before, limit=limit)
+    account = Account.objects.filter(organization_id=organization_id, kind=Account.Kind.WALLET).first()
+    if account is None:
+        return ()
+    lines = Transfer.objects.filter(Q(debit=account) | Q(credit=account)).select_related("group").order_by("-id")
+    if before is not None:
+        lines = lines.filter(id__lt=before)
+    return tuple(
+        Entry(
+            id=line.id,
+            at=line.created_at,
+            kind=line.group.kind,
+            amount=line.amount if line.credit_id == account.id else -line.amount,
+            memo=line.group.memo,
+            charge_id=line.group.charge_id,
+        )
+        for line in lines[:limit]
+    )
 
 
 def earned(organization_id: UUID) -> int:
@@ -140,23 +149,3 @@ def invariants() -> dict[str, int]:
     with platform_context(reason="check the books"), connections[PLATFORM].cursor() as cursor:
         cursor.execute(INVARIANTS.read_text())
         return {name: int(violations) for name, violations in cursor.fetchall()}
-
-
-def _entries(organization_id: UUID, kind: str, *, before: int | None, limit: int) -> Sequence[Entry]:
-    account = Account.objects.filter(organization_id=organization_id, kind=kind).first()
-    if account is None:
-        return ()
-    lines = Transfer.objects.filter(Q(debit=account) | Q(credit=account)).select_related("group").order_by("-id")
-    if before is not None:
-        lines = lines.filter(id__lt=before)
-    return tuple(
-        Entry(
-            id=line.id,
-            at=line.created_at,
-            kind=line.group.kind,
-            amount=line.amount if line.credit_id == account.id else -line.amount,
-            memo=line.group.memo,
-            charge_id=line.group.charge_id,
-        )
-        for line in lines[:limit]
-    )
