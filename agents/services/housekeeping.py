@@ -10,12 +10,23 @@ from agents.models.run import RunStatus
 from tenants.context import atomic, platform_context
 
 AT_ONCE = 1_000
+MOST_TIMES = 200
 GRACE = timedelta(minutes=10)
 """Besides the time it works, a run may wait for its reader and for the books."""
 
 
 def purge_expired_items() -> int:
-    """Remove stored items whose time is over; how many there were."""
+    """Remove stored items whose time is over, so many at once until few are left; how many there were."""
+    removed = 0
+    for _ in range(MOST_TIMES):
+        gone = _purge_some()
+        removed += gone
+        if gone < AT_ONCE:
+            break
+    return removed
+
+
+def _purge_some() -> int:
     with platform_context(reason="purge expired items"), atomic():
         due = StoredItem.objects.filter(expires_at__lte=Now()).order_by("expires_at").values_list("id", flat=True)
         gone, _ = StoredItem.objects.filter(id__in=list(due[:AT_ONCE])).delete()

@@ -7,6 +7,7 @@ import pytest
 
 from agents.adapters.storage import RowStorage
 from agents.models import Agent, StoredItem
+from agents.services import housekeeping
 from agents.services.housekeeping import purge_expired_items
 from skills.sdk import ToolFailed
 from tenants.context import platform_context
@@ -93,3 +94,16 @@ async def test_what_is_too_large_is_refused(acme: Organization, namespace: str, 
 
     with pytest.raises(ToolFailed):
         await storage.put(namespace, key, value)
+
+
+async def test_more_than_go_at_once_are_purged_all_the_same(
+    acme: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "AT_ONCE", 3)
+    agent = await hosted(acme)
+    storage = RowStorage(caller_id=acme.id, agent_id=agent.id, agent_organization_id=acme.id)
+    for number in range(10):
+        await storage.put("old", str(number), number, lifetime=timedelta(seconds=-1))
+
+    assert await in_thread(purge_expired_items) >= 10
+    assert await in_thread(purge_expired_items) == 0
