@@ -1,5 +1,6 @@
 """Reads: who calls, where people sit, which credential reaches a provider, whether the tables are ready."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -7,7 +8,7 @@ from django.db import connections
 
 from tenants import context, vault
 from tenants.caller import Caller
-from tenants.models import ProviderCredential, belonging_to
+from tenants.models import ApiKey, ProviderCredential, belonging_to
 from tenants.recognition import recognition
 from tenants.secret import Secret
 from tenants.services.credentials import place_of
@@ -47,6 +48,15 @@ class OpenCredential:
 async def caller_for(bearer: str) -> Caller:
     """The party behind an API key; raises InvalidKey, ExpiredKey, OrganizationSuspended or TenantsUnavailable."""
     return await recognition.caller(bearer)
+
+
+def revoked_among(key_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these API keys that are revoked, whoever's they are."""
+    with context.platform_context(reason="look for revoked keys"):
+        try:
+            return set(ApiKey.objects.filter(pk__in=key_ids, revoked_at__isnull=False).values_list("pk", flat=True))
+        finally:
+            connections[context.PLATFORM].close()
 
 
 def memberships_of(user_id: int) -> list[Seat]:

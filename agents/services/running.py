@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.db import DatabaseError
 
 from agents import loader
 from agents.adapters.run_writer import run_writer
@@ -14,6 +17,7 @@ from agents.errors import Draining, TooManyRuns
 from billing import ledger
 from billing.errors import BillingError
 from tenants import notify
+from tenants.selectors import revoked_among
 from tenants.threads import in_thread
 
 if TYPE_CHECKING:
@@ -81,10 +85,23 @@ class Running:
             run.stop("The server is shutting down and stopped the run.")
 
     def stop_for_key(self, key_id: str | None) -> None:
-        """Stop the runs of a key that was revoked. News that was missed is let go: the key opens nothing new."""
+        """Stop the runs of a key that was revoked; None when such news may have been missed."""
+        revoked = self._revoked() if key_id is None else {key_id}
         for run in tuple(self._runs):
-            if key_id is not None and run.ctx.caller.key_id == key_id:
+            if run.ctx.caller.key_id in revoked:
                 run.stop("The API key was revoked while the run was in progress.", by_caller=True)
+
+    def _revoked(self) -> set[str]:
+        """Of the keys that have runs in progress, those that are revoked by now."""
+        keys = {UUID(run.ctx.caller.key_id) for run in tuple(self._runs) if run.ctx.caller.key_id}
+        if not keys:
+            return set()
+        try:
+            return {str(key) for key in revoked_among(keys)}
+        except DatabaseError as error:
+            # The listener will come back with the database, and ask again.
+            _log.warning("Keys that may have been revoked cannot be looked up for now: %s", type(error).__name__)
+            return set()
 
     async def drain(self, *, timeout_s: float) -> None:
         """Begin no further run, let those in progress finish for so long, stop the rest, write everything down."""
@@ -106,14 +123,17 @@ class Running:
     async def _checkpoint(self, loop: asyncio.AbstractEventLoop) -> None:
         while True:
             await asyncio.sleep(CHECKPOINT_S)
-            mine = [run for run in self._runs if run.loop is loop]
-            if not mine:
+            if not await self._write_down(loop):
                 return
-            accrued = {run.meter.hold_id: run.accrued() for run in mine if run.meter.reserved_nanos}
-            try:
-                await ledger.checkpoint(accrued)
-            except BillingError as error:
-                _log.warning("What runs have used cannot be written down for now: %s", type(error).__name__)
+
+    async def _write_down(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Write down what the loop's runs have used; whether there were any. None of them is kept until next time."""
+        mine = [run for run in self._runs if run.loop is loop]
+        try:
+            await ledger.checkpoint({run.meter.hold_id: run.accrued() for run in mine if run.meter.reserved_nanos})
+        except BillingError as error:
+            _log.warning("What runs have used cannot be written down for now: %s", type(error).__name__)
+        return bool(mine)
 
 
 def running() -> Running:

@@ -204,6 +204,23 @@ async def test_revoking_a_key_cuts_its_streams_and_no_others(acme: Organization)
     await settled()
 
 
+async def test_a_revocation_that_was_missed_is_made_up_for(acme: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = await hosted(acme, script({"chunks": ["word "] * 10_000}, chunk_ms=20))
+    key, other = await in_thread(_key_of, acme), await in_thread(_key_of, acme)
+    cut = await start_run(caller=caller_of(acme, key_id=key.pk), address=agent.slug, request=ask())
+    spared = await start_run(caller=caller_of(acme, key_id=other.pk), address=agent.slug, request=ask())
+    monkeypatch.setattr(notify, "publish", lambda topic, key: None)
+    await in_thread(_revoke, key)
+
+    await in_thread(running().stop_for_key, None)
+
+    with pytest.raises(RunStopped, match="revoked"):
+        [event async for event in cut]
+    await anext(spared)
+    await spared.aclose()
+    await settled()
+
+
 def _key_of(organization: Organization) -> ApiKey:
     with organization_context(organization.id):
         return issue_key(organization_id=organization.id, name="short-lived")[0]
