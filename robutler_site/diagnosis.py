@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import OperationalError, connections
 from kombu.exceptions import KombuError
 
-from robutler_site import startup
+from robutler_site import servers, startup
 from robutler_site.celery import app, uses_own_broker
 from robutler_site.messages import DEAD_QUEUE
 from tenants import selectors
@@ -45,12 +45,8 @@ def examine() -> list[Finding]:
     findings = list(_machine())
     try:
         findings += _database()
-    except DatabaseError as error:
-        said = str(error).strip().splitlines()[0]
-        return [
-            *findings,
-            Finding(check="database", state="bad", detail=f"{said}. Is it started (manage.py postgres start)?"),
-        ]
+    except OperationalError as error:
+        return [*findings, Finding(check="database", state="bad", detail=servers.why_the_database_is_away(error))]
     migrations = _migrations()
     findings += [_clock(), migrations]
     if migrations.state == "bad":

@@ -114,6 +114,18 @@ def test_any_command_names_the_database_that_does_not_answer(var_dir: Path) -> N
     assert "DATABASE_URL: the database at 127.0.0.1:" in said
 
 
+def test_the_doctor_names_the_database_that_does_not_answer(var_dir: Path) -> None:
+    address = f"postgresql://robutler:hidden@127.0.0.1:{free_port()}/robutler"
+    variables = {**environment(var_dir), **dict.fromkeys(DATABASES, address)}
+    command = [sys.executable, "manage.py", "doctor", "--json"]
+
+    ran = subprocess.run(command, cwd=PROJECT, env=variables, capture_output=True, text=True, timeout=60, check=False)
+
+    (found,) = [finding for finding in json.loads(ran.stdout) if finding["check"] == "database"]
+    assert (ran.returncode, found["state"]) == (1, "bad")
+    assert found["detail"].startswith("DATABASE_URL: the database at 127.0.0.1:")
+
+
 def test_an_embedded_database_that_is_not_started_is_said(var_dir: Path) -> None:
     said = refusal(var_dir, "reconcile")
 
