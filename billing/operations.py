@@ -17,7 +17,10 @@ class Operation:
 
     @property
     def statement(self) -> str:
-        """The call, with a placeholder per array; it answers one row per item, in their order."""
+        """The call, with a placeholder per array.
+
+        It answers one row per element, in their order; a checkpoint, which cannot be refused, a single empty one.
+        """
         return _STATEMENTS[self.name]
 
 

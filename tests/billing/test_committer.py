@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import signal
 import threading
 import time
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from django.db import connections
 
@@ -146,6 +148,34 @@ def test_a_lost_connection_is_replaced_and_nothing_happens_twice(
 
     assert result == ledger.HoldResult(id=id, amount_nanos=5, repeated=False)
     assert ledger.balance(acme.id).held == 6
+
+
+def test_a_hold_whose_answer_was_lost_is_a_new_one_all_the_same(
+    acme: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make.wallet(acme, 1_000)
+    ledger.drain()
+
+    class Forgetful(committer.Committer):
+        lost = False
+
+        def _send(self, items: Any, *, retried: bool) -> None:
+            super()._send(items, retried=retried)
+            if not self.lost:
+                self.lost = True
+                for item in items:
+                    item.outcome = None
+                assert self._connection is not None
+                self._connection.close()
+                raise psycopg.OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(committer, "_committer", Forgetful())
+    id = uuid4()
+    first, again = money.run(_hold(acme.id, 5, id=id)), money.run(_hold(acme.id, 5, id=id))
+
+    assert (first.repeated, again.repeated) == (False, True)
+    assert ledger.balance(acme.id).held == 5
+    assert ledger.drain()
 
 
 def test_a_database_that_is_away_is_said_so(acme: Organization, database: None) -> None:
@@ -301,7 +331,8 @@ def test_a_forked_process_has_a_committer_of_its_own(acme: Organization) -> None
     make.wallet(acme, 100)
     money.hold(acme, 1)
 
-    child = os.fork()
+    with committer._starting:  # as another thread may, which stays behind in the parent
+        child = os.fork()
     if child == 0:
         try:
             money.run(_hold(acme.id))
@@ -312,6 +343,9 @@ def test_a_forked_process_has_a_committer_of_its_own(acme: Organization) -> None
     deadline = time.monotonic() + 20
     while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
         time.sleep(0.05)
+    if ended == (0, 0):
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
     assert ended == (child, 0)
     assert ledger.balance(acme.id).held == 2

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from django.db import connections
@@ -75,6 +76,19 @@ def test_a_checkpoint_keeps_a_hold_alive(acme: Organization) -> None:
     ledger.sweep_expired()
 
     assert money.state(id) == ("open", "authorized")
+
+
+def test_a_checkpoint_never_shortens_a_life(acme: Organization) -> None:
+    id = money.hold(make.wallet(acme, 1_000), 600, ttl_s=3_600)
+
+    def expires_at() -> datetime:
+        with organization_context(acme.id):
+            return Hold.objects.get(id=id).expires_at
+
+    before = expires_at()
+    money.checkpoint(id, cost=1)
+
+    assert expires_at() == before
 
 
 def test_a_checkpoint_of_nothing_is_nothing() -> None:

@@ -1,8 +1,10 @@
 """Database work beside the event loop: in the caller's context, its connection given back, its queue bounded."""
 
+import asyncio
 import threading
 
 import pytest
+from django.conf import settings
 from django.db import connections
 
 from tenants import threads
@@ -40,10 +42,22 @@ async def test_the_connection_is_given_back(database: None) -> None:
 
 
 async def test_too_much_waiting_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "WAITING_PER_THREAD", -1)
+    monkeypatch.setattr(threads, "WAITING_PER_THREAD", 2)
+    threads._pool.cache_clear()
+    size, gate = settings.ROBUTLER.database_pool_size, threading.Event()
+    try:
+        busy = [asyncio.create_task(in_thread(gate.wait, 10)) for _ in range(3 * size)]
+        await asyncio.sleep(0)
 
-    with pytest.raises(TenantsUnavailable):
-        await in_thread(int)
+        admitted = asyncio.create_task(in_thread(int))
+        await asyncio.sleep(0)
+        with pytest.raises(TenantsUnavailable):
+            await in_thread(int)
+    finally:
+        gate.set()
+
+    assert await admitted == 0
+    assert all([await task for task in busy])
 
 
 async def test_work_nobody_waits_for_is_done() -> None:
