@@ -25,6 +25,8 @@ from tenants.threads import in_thread
 
 AGENT_SECONDS = 300.0
 AGENTS_AT_MOST = 5_000
+START_S = 30.0
+"""How long the skills of an agent may take to start, all together."""
 
 _log = logging.getLogger(__name__)
 _agents: Cache[str, BaseAgent] = Cache(size=AGENTS_AT_MOST, ttl_s=AGENT_SECONDS)
@@ -48,7 +50,11 @@ async def _load(version: Resolved) -> BaseAgent:
             agent = await in_thread(_build, version)
         except OperationalError as error:
             raise AgentsUnavailable from error
-    await agent.start()
+    try:
+        async with asyncio.timeout(START_S):
+            await agent.start()
+    except TimeoutError as error:
+        raise AgentsUnavailable from error
     skills = tuple({id(skill): skill for skill in (agent.model_skill, *agent.skills.values())}.values())
     weakref.finalize(agent, _stop_soon, asyncio.get_running_loop(), skills).atexit = False
     return agent

@@ -1,7 +1,7 @@
 """The running object that an agent's version describes: frozen, and shared by all its runs."""
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, Self
@@ -106,9 +106,12 @@ class BaseAgent:
         )
 
     async def start(self) -> None:
-        """Start the skills: once per process, before the first run."""
-        for skill in self._all_skills():
-            await skill.start(self)
+        """Start the skills: once per process, before the first run. When one cannot, those before it are stopped."""
+        async with AsyncExitStack() as started:
+            for skill in self._all_skills():
+                await skill.start(self)
+                started.push_async_callback(skill.stop)
+            started.pop_all()
 
     async def stop(self) -> None:
         """Stop the skills, in the opposite order."""

@@ -1,15 +1,14 @@
 """The HTTP handlers that an agent's skills bring: finding the one for a request, and binding its arguments."""
 
-import asyncio
 import inspect
 import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, unquote
 
+from agents.runtime import threads
 from skills.sdk.context import RunContext, Scope, current_run
 from skills.sdk.errors import ToolRetry
 from skills.sdk.schema import Arguments
@@ -86,7 +85,7 @@ async def answer(found: Found, ctx: RunContext, *, query: str = "", body: bytes 
     try:
         if inspect.iscoroutinefunction(handler.method):
             return await handler.method(**arguments)
-        return await asyncio.to_thread(partial(handler.method, **arguments))
+        return await threads.work(handler.method, arguments, organization_id=ctx.organization_id)
     finally:
         current_run.reset(token)
 

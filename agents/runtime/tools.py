@@ -1,16 +1,14 @@
 """An agent's tools, and how one call of one of them is carried out."""
 
 import asyncio
-import contextvars
 import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
+from agents.runtime import threads
 from agents.runtime.results import content_of
 from skills.sdk.calls import Content, ToolCall
 from skills.sdk.context import RunContext, Scope
@@ -19,8 +17,6 @@ from skills.sdk.schema import Arguments
 from skills.sdk.specs import PricingInfo, PricingSpec, ToolSpec
 
 logger = logging.getLogger(__name__)
-
-_threads = ThreadPoolExecutor(max_workers=32, thread_name_prefix="tool")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +142,4 @@ async def _invoke(tool: BoundTool, ctx: RunContext, arguments: dict[str, Any], *
         arguments = {**arguments, tool.arguments.context_parameter: ctx}
     if inspect.iscoroutinefunction(tool.method):
         return await tool.method(**arguments)
-    context = contextvars.copy_context()
-    call = partial(context.run, partial(tool.method, **arguments))
-    return await asyncio.get_running_loop().run_in_executor(_threads, call)
+    return await threads.work(tool.method, arguments, organization_id=ctx.organization_id)

@@ -1,5 +1,6 @@
 """Answering HTTP requests under an agent's address by what its skills bring."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,12 +8,13 @@ from agents import loader
 from agents.adapters.http import SafeHttp
 from agents.adapters.secrets import OwnersSecrets
 from agents.adapters.storage import RowStorage
-from agents.errors import AgentsError
+from agents.errors import AgentsError, Draining
 from agents.runtime import http
 from agents.runtime.scopes import allows
 from agents.selectors import Resolved
+from agents.services.running import running
 from agents.services.scopes import scope_of
-from skills.sdk import AccessDenied, RunCaller, RunContext
+from skills.sdk import AccessDenied, RunCaller, RunContext, RunTimedOut
 from skills.sdk.ports import Absent, Ports
 from tenants.caller import Caller
 from tenants.errors import InvalidKey
@@ -48,6 +50,8 @@ class HttpCall:
 
 async def answer_http(agent: Resolved, *, caller: Caller | None, call: HttpCall) -> Any:
     """What the agent's handler returns. Raises NoHandler, MethodNotHandled, KeyRequired or AccessDenied instead."""
+    if running().is_draining:
+        raise Draining
     loaded = await loader.load(agent)
     found = http.find_handler(loaded, method=call.method, subpath=call.subpath)
     if found is None:
@@ -73,7 +77,14 @@ async def answer_http(agent: Resolved, *, caller: Caller | None, call: HttpCall)
         ),
         ports=_ports(agent, caller),
     )
-    return await http.answer(found, ctx, query=call.query, body=call.body)
+    limit = asyncio.timeout(loaded.limits.tool_seconds)
+    try:
+        async with limit:
+            return await http.answer(found, ctx, query=call.query, body=call.body)
+    except TimeoutError:
+        if limit.expired():
+            raise RunTimedOut(f"The agent did not answer within {loaded.limits.tool_seconds:g} seconds.") from None
+        raise
 
 
 def _ports(agent: Resolved, caller: Caller | None) -> Ports:

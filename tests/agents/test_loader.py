@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import threading
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import OperationalError
@@ -14,7 +16,9 @@ from agents.services.drafts import SkillChoice
 from agents.services.runs import start_run
 from billing import pricing
 from skills import registry
+from skills.clock import ClockSkill
 from skills.sdk import Skill, StartedAgent
+from tenants import notify
 from tenants.context import organization_context
 from tenants.models import Organization
 from tenants.threads import in_thread
@@ -57,9 +61,20 @@ async def _stopped() -> None:
             await asyncio.sleep(0.01)
 
 
+async def _news_has_passed() -> None:
+    """Wait until what was told of agents so far is known here, or it would let them go in the middle of a test."""
+    marker, heard = uuid4().hex, threading.Event()
+    notify.subscribe("agent", lambda key: heard.set() if key == marker else None)
+    notify.start_listener()
+    assert await in_thread(notify.listening, 5)
+    await in_thread(notify.publish, "agent", marker)
+    assert await in_thread(heard.wait, 5)
+
+
 async def test_skills_start_once_and_stop_when_the_agent_is_let_go(acme: Organization) -> None:
     agent = await hosted(acme, SkillChoice(skill="lively"), SkillChoice(skill="clock"))
     version = await selectors.published(caller_of(acme), agent.slug)
+    await _news_has_passed()
 
     await loader.load(version)
     await loader.load(version)
@@ -170,3 +185,20 @@ async def test_tasks_call_their_services(acme: Organization) -> None:
 
     assert await in_thread(tasks.purge_expired_items) >= 0
     assert await in_thread(tasks.close_abandoned_runs) >= 0
+
+
+async def test_a_skill_that_does_not_start_stops_those_before_it_and_nobody_waits_for_it_for_ever(
+    acme: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def hangs(self: ClockSkill, agent: StartedAgent) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(ClockSkill, "start", hangs)
+    monkeypatch.setattr(loader, "START_S", 0.05)
+    agent = await hosted(acme, SkillChoice(skill="lively"), SkillChoice(skill="clock"))
+    version = await selectors.published(caller_of(acme), agent.slug)
+
+    with pytest.raises(AgentsUnavailable):
+        await loader.load(version)
+
+    assert [f"started {agent.slug}", "stopped"] == LIFE

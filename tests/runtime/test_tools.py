@@ -1,7 +1,9 @@
 """The agent's own tools: who may use them, what the model is told, and what they cost."""
 
 import asyncio
+import threading
 import time
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -343,3 +345,36 @@ async def test_leaving_while_tools_run_stops_them() -> None:
 async def test_tools_that_outlast_the_run_are_stopped_with_it() -> None:
     with pytest.raises(TimeoutError):
         await told(call("slow", label="alone"), limits=RunLimits(seconds=0.05))
+
+
+async def test_calls_that_hang_take_no_threads_from_other_organizations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.runtime.threads.EACH", 2)
+    let_go, entered = threading.Event(), list[str]()
+
+    class Hanging(Skill):
+        name = "hanging"
+
+        @tool
+        def hang(self) -> str:
+            """Hang."""
+            entered.append("hang")
+            let_go.wait(10)
+            return "at last"
+
+    async def told_to(organization_id: str) -> list[Any]:
+        ctx = replace(context(), organization_id=organization_id)
+        who = agent(Hanging(), says=[{"calls": [call("hang")]}, "ok"], limits=RunLimits(tool_seconds=0.1))
+        await ask(who, ctx=ctx)
+        return results(ctx)
+
+    hung = [await told_to("ours") for _ in range(3)]
+    ours = len(entered)
+    await told_to("theirs")
+    theirs = len(entered) - ours
+    let_go.set()
+    async with asyncio.timeout(5):
+        while (await told_to("ours")) != ["at last"]:  # noqa: ASYNC110 - threads tell nobody
+            await asyncio.sleep(0.01)
+
+    assert all("did not finish within" in result[0] for result in hung)
+    assert (ours, theirs) == (2, 1)
