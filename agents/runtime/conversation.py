@@ -132,11 +132,11 @@ class Conversation:
                 )
         theirs = [call for call in reply.tool_calls if turn.is_clients(call)]
         own = [call for call in seen.tool_calls if not turn.is_clients(call)]
-        if turn.is_last or reply.finish_reason in ("length", "content_filter") or not (theirs or own):
-            self._append(turn.message(calls=()))
-            self._end(turn, reply.finish_reason)
+        if turn.is_last or seen.finish_reason in ("length", "content_filter") or not (theirs or own):
+            self._append(turn.message(text=seen.text, calls=()))
+            self._end(turn, seen.finish_reason)
             return
-        self._append(turn.message(calls=[*own, *theirs]))
+        self._append(turn.message(text=seen.text, calls=[*own, *theirs]))
         if own:
             async with aclosing(self._carry_out(own, turn)) as events:
                 async for event in events:

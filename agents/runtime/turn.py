@@ -127,10 +127,10 @@ class Turn:
             usage=self.usage,
         )
 
-    def message(self, *, calls: Sequence[ToolCall]) -> Message:
-        """The first choice as the assistant's message of the conversation, with those of its calls that count."""
+    def message(self, *, text: str, calls: Sequence[ToolCall]) -> Message:
+        """The first choice as the assistant's message of the conversation, with the words and calls that count."""
         choice = self._choices[0]
-        message: Message = {"role": "assistant", "content": whole_text("".join(choice.text)) or None}
+        message: Message = {"role": "assistant", "content": text or None}
         if choice.refusal:
             message["refusal"] = whole_text("".join(choice.refusal))
         if calls:

@@ -29,7 +29,11 @@ class ToolOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelReply(msgspec.Struct, frozen=True, kw_only=True):
-    """What the first choice of a model call came to, and what the call used. For `after_llm_call`."""
+    """What the first choice of a model call came to, and what the call used. For `after_llm_call`.
+
+    A hook that returns another one changes what the conversation goes on with: its text, which of the agent's own tools
+    are called, why it ended. What the client was sent stays sent; `on_chunk` is where to keep it back.
+    """
 
     text: str
     tool_calls: tuple[ToolCall, ...]

@@ -108,7 +108,6 @@ class PricingInfo:
 
     credits: Decimal
     reason: str = ""
-    metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "credits", in_credits(self.credits))

@@ -310,6 +310,22 @@ async def test_a_hook_may_drop_calls_of_the_agents_tools() -> None:
     assert (reply.text, reply.finish_reason, workshop.marks) == ("So", "stop", [])
 
 
+async def test_a_hook_has_the_last_word_on_what_the_conversation_keeps_and_why_it_ended() -> None:
+    class Guard(Skill):
+        name = "guard"
+
+        @hook("after_llm_call")
+        async def judge(self, ctx: RunContext, reply: ModelReply) -> ModelReply:
+            return msgspec.structs.replace(reply, text="[blocked]", finish_reason="content_filter")
+
+    workshop, ctx = Workshop(), context()
+
+    reply = await ask(agent(Guard(), workshop, says=[{"text": "secret", "calls": [call("echo", text="-")]}]), ctx=ctx)
+
+    assert (reply.finish_reason, workshop.marks) == ("content_filter", [])
+    assert ctx.messages[-1] == {"role": "assistant", "content": "[blocked]"}
+
+
 async def test_errors_keep_their_payload(caplog: pytest.LogCaptureFixture) -> None:
     refused: Any = AccessDenied("No.")
     refused.detail = {"why": "scope"}
