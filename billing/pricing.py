@@ -22,7 +22,7 @@ from billing.rating import (
 from tenants.threads import in_thread
 
 __all__ = [
-    "DEFAULT_OUTPUT_TOKENS", "MOST_PER_RUN_NANOS", "MOST_TOKEN_PICO", "AgentPrice", "ModelPrice", "PriceTerms",
+    "DEFAULT_OUTPUT_TOKENS", "FREE_PROVIDER", "MOST_PER_RUN_NANOS", "MOST_TOKEN_PICO", "AgentPrice", "ModelPrice", "PriceTerms",
     "Rated", "UnitPrices",
     "affordable_output_tokens", "estimate", "input_tokens_bound", "rate", "terms",
 ]  # fmt: skip

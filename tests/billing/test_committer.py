@@ -331,15 +331,15 @@ def test_a_forked_process_has_a_committer_of_its_own(acme: Organization) -> None
     make.wallet(acme, 100)
     money.hold(acme, 1)
 
-    with committer._starting:  # as another thread may, which stays behind in the parent
-        child = os.fork()
+    committer._starting.acquire()  # as a thread may have, which stays behind in the parent
+    child = os.fork()
     if child == 0:
         try:
             money.run(_hold(acme.id))
-            ledger.drain()
-            os._exit(0)
+            os._exit(0 if ledger.drain() else 1)
         finally:
             os._exit(1)
+    committer._starting.release()
     deadline = time.monotonic() + 20
     while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0) and time.monotonic() < deadline:
         time.sleep(0.05)
