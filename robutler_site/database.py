@@ -72,6 +72,16 @@ class EmbeddedServer:
             return False
         return True
 
+    def has_ended(self) -> bool:
+        """Whether the server's process is gone; unlike `is_running` this costs no connection."""
+        try:
+            os.kill(int((self.data_dir / "postmaster.pid").read_text().partition("\n")[0]), 0)
+        except (FileNotFoundError, ProcessLookupError, ValueError):
+            return True
+        except PermissionError:
+            return False
+        return False
+
     @contextmanager
     def _lock(self) -> Generator[None]:
         _make_way(self.data_dir.parent)

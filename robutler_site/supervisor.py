@@ -18,7 +18,7 @@ from rich.console import Console
 from robutler_site import demo, first_call, provider, servers, startup
 from robutler_site.celery import QUEUES
 from robutler_site.children import STOP_SECONDS, Child, Family, Guardian
-from robutler_site.database import EmbeddedServer
+from robutler_site.database import DatabaseStartFailed, EmbeddedServer
 
 READY_SECONDS = 90
 FATAL_CRASHES = 3
@@ -109,6 +109,7 @@ def _serve(
             console.print(f"\nLogs are in {web.log.parent}. Ctrl-C stops everything.")
             while True:
                 interruptions.heed()
+                _tend_database(server, console)
                 _tend(family, console)
                 time.sleep(_LOOK_PAUSE_S)
 
@@ -184,6 +185,17 @@ def _tend(family: Family, console: Console) -> None:
         pause = max(0.0, child.start_at - time.monotonic())
         console.print(f"{child.name} ended by itself (exit code {code}); starting it again in {pause:.1f} s. It said:")
         console.print(child.last_lines(), markup=False, highlight=False)
+
+
+def _tend_database(server: EmbeddedServer | None, console: Console) -> None:
+    """Start the embedded server again when it ended by itself; everybody connects anew."""
+    if server is None or not server.has_ended():
+        return
+    console.print("PostgreSQL ended by itself; starting it again.")
+    try:
+        server.start()
+    except DatabaseStartFailed as error:
+        console.print(f"It did not start: {error}", markup=False)
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from uuid import uuid4
 import pytest
 
 from robutler_site import startup
+from robutler_site.database import embedded_server
 from tests.robutler_site.conftest import eventually
 
 PROJECT = Path(startup.__file__).parent.parent
@@ -242,6 +243,15 @@ def test_a_crashed_web_process_is_started_again(shared: Platform) -> None:
     assert eventually(lambda: "web ended by itself" in shared.said)
     assert shared.answer(shared.demo["api_key"], shared.demo["model"])[0] == 200
     assert shared.pid_of("web") != first
+
+
+def test_a_killed_database_is_started_again(shared: Platform) -> None:
+    server = embedded_server(shared.var_dir / "postgres")
+    postmaster = int((server.data_dir / "postmaster.pid").read_text().partition("\n")[0])
+    os.kill(postmaster, signal.SIGKILL)
+
+    assert eventually(lambda: "PostgreSQL ended by itself" in shared.said)
+    assert eventually(lambda: shared.answer(shared.demo["api_key"], shared.demo["model"])[0] == 200)
 
 
 def test_a_second_start_keeps_key_and_password_and_prints_no_password(doomed: Platform) -> None:
