@@ -326,17 +326,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="agentversion",
             constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("input_price_pico__lte", 10000000000),
-                    ("output_price_pico__lte", 10000000000),
-                    ("price_per_run_nanos__lte", 1000000000000),
-                ),
-                name="agents_agentversion_prices_bounded",
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="agentversion",
-            constraint=models.CheckConstraint(
                 condition=models.Q(("on_disconnect__in", ["abort", "finish"])),
                 name="agents_agentversion_on_disconnect_known",
             ),
@@ -359,17 +348,6 @@ class Migration(migrations.Migration):
             model_name="agent",
             constraint=models.CheckConstraint(
                 condition=models.Q(("markup_bps__lte", 100000)), name="agents_agent_markup_bounded"
-            ),
-        ),
-        migrations.AddConstraint(
-            model_name="agent",
-            constraint=models.CheckConstraint(
-                condition=models.Q(
-                    ("input_price_pico__lte", 10000000000),
-                    ("output_price_pico__lte", 10000000000),
-                    ("price_per_run_nanos__lte", 1000000000000),
-                ),
-                name="agents_agent_prices_bounded",
             ),
         ),
         migrations.AddConstraint(
