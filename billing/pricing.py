@@ -22,13 +22,18 @@ from billing.rating import (
 from tenants.threads import in_thread
 
 __all__ = [
-    "DEFAULT_OUTPUT_TOKENS", "FREE_PROVIDER", "MOST_PER_RUN_NANOS", "MOST_TOKEN_PICO", "AgentPrice", "ModelPrice", "PriceTerms",
-    "Rated", "UnitPrices",
-    "affordable_output_tokens", "estimate", "input_tokens_bound", "rate", "terms",
+    "DEFAULT_OUTPUT_TOKENS", "FREE_PROVIDER", "MOST_PER_RUN_NANOS", "MOST_TOKEN_PICO", "AgentPrice", "ModelPrice",
+    "PriceTerms", "Rated", "UnitPrices",
+    "estimate", "input_tokens_bound", "is_priced", "rate", "terms",
 ]  # fmt: skip
 
 FREE_PROVIDER = "scripted"
 """Models of this provider come with the platform and cost nobody anything."""
+
+
+def is_priced(model: str) -> bool:
+    """Whether the published prices name this model; one without needs a price of the agent's own."""
+    return table.lookup(model)[1] is not None
 
 
 async def terms(
