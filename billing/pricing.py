@@ -24,7 +24,7 @@ from tenants.threads import in_thread
 __all__ = [
     "DEFAULT_OUTPUT_TOKENS", "FREE_PROVIDER", "MOST_PER_RUN_NANOS", "MOST_TOKEN_PICO", "AgentPrice", "ModelPrice",
     "PriceTerms", "Rated", "UnitPrices",
-    "estimate", "input_tokens_bound", "is_priced", "rate", "terms",
+    "affordable_output_tokens", "estimate", "input_tokens_bound", "is_priced", "rate", "terms",
 ]  # fmt: skip
 
 FREE_PROVIDER = "scripted"

@@ -14,7 +14,9 @@ from agents.admin.known_models import known_models
 from agents.errors import InvalidDraft, NotPublished
 from agents.models import Agent, AgentVersion
 from agents.services import publishing
+from billing import pricing
 from billing.amounts import PICOS_PER_DOLLAR_A_MILLION, dollars, plain
+from billing.pricing import AgentPrice
 from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, allows, seat_of, uuid_or_404
 from tenants.context import atomic
 from tenants.models import ProviderCredential
@@ -116,6 +118,12 @@ class MemberAgentAdmin(MemberAdmin):
             messages.error(request, f"Saved, but not published: {error}")
         else:
             messages.success(request, f"Published as {version}: callers reach it now.")
+            if not _has_price(obj):
+                messages.warning(
+                    request,
+                    "This model has no price of its own, so every call is refused until you set one under Price. "
+                    "For a free agent write 0 as its input price.",
+                )
 
     @action(description="Unpublish", icon="visibility_off")
     def unpublish(self, request: HttpRequest, obj: Agent) -> None:
@@ -215,3 +223,10 @@ class StaffAgentAdmin(StaffRecordAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("organization", "published_version")
+
+
+def _has_price(agent: Agent) -> bool:
+    own = AgentPrice(
+        per_run_nanos=agent.price_per_run_nanos, input_pico=agent.input_price_pico, output_pico=agent.output_price_pico
+    )
+    return own.explicit or pricing.is_priced(agent.model)

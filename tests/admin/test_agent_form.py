@@ -193,6 +193,14 @@ def test_publishing_makes_a_version(acme: Organization, us: Client) -> None:
     assert answer["Location"] == page("console", Agent, "change", made.pk)
 
 
+@pytest.mark.parametrize(("price", "warned"), [({}, True), ({"input_price_pico": "0"}, False)])
+def test_who_publishes_without_a_price_is_warned(us: Client, price: dict[str, str], warned: bool) -> None:
+    new(us, make.unique("clerk"), **price, agents_agent_publish="1")
+
+    said = text(us.get(reverse("console:agents_agent_changelist")))
+    assert ("every call is refused until you set one" in said) is warned
+
+
 def test_a_draft_that_cannot_run_is_saved_but_not_published(acme: Organization, us: Client) -> None:
     slug = make.unique("clerk")
 
