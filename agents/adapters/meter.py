@@ -11,11 +11,11 @@ from billing import ledger, pricing
 from billing.errors import InsufficientFunds
 from billing.pricing import PriceTerms, Rated
 from skills.sdk import BudgetExhausted, TurnBudget, Usage, UsageRecord
+from skills.sdk.usage import counted
 
 NANOS_PER_CREDIT = 1_000_000_000
 FEWEST_TOKENS = 64
 """A reply that would have to be shorter than this is not worth beginning."""
-BYTES_PER_TOKEN = 4
 
 NOTHING = Rated(cost_nanos=0, markup_nanos=0, fee_nanos=0)
 
@@ -194,14 +194,9 @@ class RunMeter:
     def _in_progress(self) -> tuple[UsageRecord, ...]:
         if not self._produced_bytes:
             return ()
-        counted = Usage(
-            input_tokens=-(-self._input_bytes // BYTES_PER_TOKEN),
-            output_tokens=-(-self._produced_bytes // BYTES_PER_TOKEN),
-            source="counted",
-        )
         record = UsageRecord(
             model=self._model,
-            usage=counted,
+            usage=counted(input_bytes=self._input_bytes, output_bytes=self._produced_bytes),
             platform_credential=self.terms.platform_credential,
             agent_id=self._agent_id,
         )

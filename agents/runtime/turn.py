@@ -13,7 +13,7 @@ from skills.sdk.context import RunContext
 from skills.sdk.errors import ModelUnreachable
 from skills.sdk.model import Chunk, FinishReason, Message, ModelRequest, ModelSkill, ToolCallFragment
 from skills.sdk.ports import Meter
-from skills.sdk.usage import Usage
+from skills.sdk.usage import Usage, counted
 
 _SHORTEST_ID = 12
 """Providers whose call ids are shorter than this number them; such ids say nothing across conversations."""
@@ -111,9 +111,7 @@ class Turn:
         """As the provider reported it, else counted over what went in and came out, four bytes to a token."""
         if self._usage is not None:
             return self._usage
-        return Usage(
-            input_tokens=-(-self._input_bytes // 4), output_tokens=-(-self._produced_bytes // 4), source="counted"
-        )
+        return counted(input_bytes=self._input_bytes, output_bytes=self._produced_bytes)
 
     def reply(self) -> ModelReply:
         """What the first choice came to; raises ModelUnreachable when it, or another one, broke off."""
