@@ -1,8 +1,7 @@
 """Models of every provider that litellm knows."""
 
-import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from functools import partial
 
 from pydantic import Field
 
@@ -12,7 +11,6 @@ from skills.sdk import (
     Chunk,
     Credential,
     CredentialReference,
-    ModelFailed,
     ModelRejected,
     ModelRequest,
     ModelSkill,
@@ -21,7 +19,7 @@ from skills.sdk import (
     RunContext,
     Skill,
 )
-from skills.sdk.retries import pause_before_retry
+from skills.sdk.retries import retried
 
 
 class LiteLLMSkill(ModelSkill):
@@ -45,25 +43,9 @@ class LiteLLMSkill(ModelSkill):
 
     options: Options
 
-    async def stream(self, ctx: RunContext, request: ModelRequest) -> AsyncGenerator[Chunk]:
+    def stream(self, ctx: RunContext, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yield the reply as it comes, trying again only while nothing has come."""
-        call = await self._call(ctx, request)
-        tried = 0
-        begun = False
-        while True:
-            try:
-                async with aclosing(attempt(call)) as chunks:
-                    async for chunk in chunks:
-                        begun = True
-                        yield chunk
-            except ModelFailed as failure:
-                pause = None if begun or tried >= self.options.retries else pause_before_retry(failure, tried=tried)
-                if pause is None:
-                    raise
-            else:
-                return
-            tried += 1
-            await asyncio.sleep(pause)
+        return retried(partial(self._call, ctx, request), attempt, retries=self.options.retries)
 
     async def _call(self, ctx: RunContext, request: ModelRequest) -> Call:
         provider, _, model = request.model.partition("/")

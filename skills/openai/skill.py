@@ -1,9 +1,8 @@
 """Any server that speaks OpenAI's Chat Completions, straight over HTTP."""
 
-import asyncio
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from functools import partial
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -15,7 +14,6 @@ from skills.sdk import (
     Chunk,
     Credential,
     CredentialReference,
-    ModelFailed,
     ModelRequest,
     ModelSkill,
     ModelUnauthorized,
@@ -23,7 +21,7 @@ from skills.sdk import (
     RunContext,
     Skill,
 )
-from skills.sdk.retries import pause_before_retry
+from skills.sdk.retries import retried
 
 OPENAI = "https://api.openai.com/v1"
 URL_CHARACTERS_MAX = 2_048
@@ -60,25 +58,9 @@ class OpenAISkill(ModelSkill):
 
     options: Options
 
-    async def stream(self, ctx: RunContext, request: ModelRequest) -> AsyncGenerator[Chunk]:
+    def stream(self, ctx: RunContext, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yield the reply as it comes, trying again only while nothing has come."""
-        call = await self._call(ctx, request)
-        tried = 0
-        begun = False
-        while True:
-            try:
-                async with aclosing(attempt(call)) as chunks:
-                    async for chunk in chunks:
-                        begun = True
-                        yield chunk
-            except ModelFailed as failure:
-                pause = None if begun or tried >= self.options.retries else pause_before_retry(failure, tried=tried)
-                if pause is None:
-                    raise
-            else:
-                return
-            tried += 1
-            await asyncio.sleep(pause)
+        return retried(partial(self._call, ctx, request), attempt, retries=self.options.retries)
 
     async def _call(self, ctx: RunContext, request: ModelRequest) -> Call:
         options = self.options

@@ -1,8 +1,15 @@
 """When to try a provider again, and after how long."""
 
+import asyncio
 import random
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import TypeVar
 
 from skills.sdk.errors import ModelFailed, ModelTimeout
+from skills.sdk.model import Chunk
+
+Call = TypeVar("Call")
 
 RETRY_AFTER_SECONDS_MAX = 8.0
 """A provider that asks for more is not waited for: the caller hears how long it would be."""
@@ -12,6 +19,29 @@ PAUSE_SECONDS_MAX = 4.0
 
 class ConnectTimeout(ModelTimeout):
     """The provider was not reached in time, and so has not begun to work."""
+
+
+async def retried(
+    prepare: Callable[[], Awaitable[Call]], attempt: Callable[[Call], AsyncGenerator[Chunk]], *, retries: int
+) -> AsyncGenerator[Chunk]:
+    """Prepare a call once and yield its reply as it comes, trying again only while nothing has come."""
+    call = await prepare()
+    tried = 0
+    begun = False
+    while True:
+        try:
+            async with aclosing(attempt(call)) as chunks:
+                async for chunk in chunks:
+                    begun = True
+                    yield chunk
+        except ModelFailed as failure:
+            pause = None if begun or tried >= retries else pause_before_retry(failure, tried=tried)
+            if pause is None:
+                raise
+        else:
+            return
+        tried += 1
+        await asyncio.sleep(pause)
 
 
 def pause_before_retry(failure: ModelFailed, *, tried: int) -> float | None:
