@@ -1,18 +1,17 @@
 """One run, from its hold to its settlement, in a task that no request owns."""
 
 import asyncio
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from agents.adapters.meter import NOTHING, RunMeter
 from agents.errors import RunStopped
-from agents.runtime import loop as runtime
-from agents.runtime.agent import BaseAgent
 from agents.runtime.events import Delta, Event, Finished, TurnFinished
 from agents.services.channel import Channel
 from agents.services.run_record import RunRecord
-from agents.services.run_stream import Receipt, RunRequest, RunStream
+from agents.services.run_stream import Receipt, RunStream
 from agents.services.running import running
 from agents.services.settlement import Ending, owed, settle, settle_late, unbroken
 from billing import ledger
@@ -45,11 +44,14 @@ class Reservation:
 
 @dataclass(eq=False, kw_only=True)
 class RunTask:
-    """A run in progress. Whoever reads its stream may leave; the run ends by being settled all the same."""
+    """A run in progress. Whoever reads its stream may leave; the run ends by being settled all the same.
 
-    agent: BaseAgent
+    `work` is what runs, once it is paid for; `goes_on_alone` whether it finishes for nobody when its reader left.
+    """
+
+    work: Callable[[], AsyncGenerator[Event]]
+    goes_on_alone: bool
     ctx: RunContext
-    request: RunRequest
     meter: RunMeter
     reservation: Reservation
     record: RunRecord
@@ -89,7 +91,7 @@ class RunTask:
         if self.task is None or self.task.done():
             return
         self._ended_by_caller = True
-        if self.agent.on_disconnect == "finish" and self._begun.done():
+        if self.goes_on_alone and self._begun.done():
             self._timer = self.loop.call_later(FINISH_S, self.task.cancel)
         else:
             self.task.cancel()
@@ -152,7 +154,7 @@ class RunTask:
         held = await ledger.hold(
             id=self.meter.hold_id,
             payer=asked.payer,
-            run_id=self.request.run_id,
+            run_id=self.stream.run_id,
             amount_nanos=amount,
             reference=asked.reference,
             price=self.meter.terms,
@@ -160,18 +162,11 @@ class RunTask:
             agent_id=asked.agent_id,
         )
         if held.repeated:
-            raise HoldConflict(f"The run {self.request.run_id} has begun before.")
+            raise HoldConflict(f"The run {self.stream.run_id} has begun before.")
         self.meter.reserved_nanos = amount
 
     async def _relay(self) -> None:
-        events = runtime.run(
-            self.agent,
-            self.ctx,
-            client_tools=self.request.client_tools,
-            parameters=self.request.parameters,
-            max_output_tokens=self.request.max_output_tokens,
-        )
-        async with aclosing(events):
+        async with aclosing(self.work()) as events:
             async for event in events:
                 self._note(event)
                 if self.channel.is_full:

@@ -1,6 +1,7 @@
 """Starting runs: who may, of what, on whose money."""
 
 import time
+from functools import partial
 
 import msgspec
 from django.conf import settings
@@ -12,6 +13,7 @@ from agents.adapters.meter import RunMeter
 from agents.adapters.secrets import OwnersSecrets
 from agents.adapters.storage import RowStorage
 from agents.errors import AgentsUnavailable
+from agents.runtime import loop
 from agents.runtime.agent import BaseAgent
 from agents.runtime.whole import whole_text
 from agents.selectors import Resolved, published
@@ -132,9 +134,16 @@ def _assemble(
         messages=list(request.messages),
     )
     return RunTask(
-        agent=agent,
+        work=partial(
+            loop.run,
+            agent,
+            ctx,
+            client_tools=request.client_tools,
+            parameters=request.parameters,
+            max_output_tokens=request.max_output_tokens,
+        ),
+        goes_on_alone=agent.on_disconnect == "finish",
         ctx=ctx,
-        request=request,
         meter=meter,
         reservation=_reservation(caller, version, agent, request, public_name),
         record=_record(caller, version, request, public_name),
