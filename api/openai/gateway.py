@@ -2,6 +2,7 @@
 
 import re
 from contextlib import aclosing
+from functools import partial
 
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 from django.conf import settings
@@ -9,18 +10,16 @@ from django.conf import settings
 from agents.runtime.events import Event, Finished
 from agents.services import runs
 from agents.services.runs import RunRequest, RunStream
-from api import drain, metrics
-from api.auth import authenticate
+from api import metrics
 from api.company import accompanied, departure
-from api.cors import preflight_headers
-from api.edge import Exchange, method_not_allowed, serve
+from api.edge import Exchange, serve
 from api.limits import Slot
 from api.openai import addresses, schemas, wire
+from api.openai.billable import admit, run_headers
 from api.openai.schemas import Completion
 from api.openai.sse import EventStream
 from api.problems import Headers, InvalidRequest, Problem, Refused
 from tenants.ids import uuid7
-from tenants.permissions import CHAT_WRITE
 
 ROUTE = "chat.completions"
 
@@ -29,24 +28,16 @@ _CONVERSATION_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
 async def completions(scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
     """Answer POST …/chat/completions."""
-    await serve(Exchange(scope, receive, send), _answer, route=ROUTE, errors=metrics.agent_errors)
+    await serve(
+        Exchange(scope, receive, send), partial(admit, answer=_answer), route=ROUTE, errors=metrics.agent_errors
+    )
 
 
-async def _answer(exchange: Exchange) -> None:
-    if exchange.scope["method"] == "OPTIONS":
-        await exchange.start(204, preflight_headers(exchange.headers))
-        await exchange.write(b"", more=False)
-        return
-    if exchange.scope["method"] != "POST":
-        raise method_not_allowed("POST", "OPTIONS")
-    drain.refuse_when_draining()
-    exchange.caller = await authenticate(exchange.headers.get(b"authorization"), permission=CHAT_WRITE)
-    exchange.facts["organization"] = str(exchange.caller.organization_id)
-    with Slot(exchange.caller) as slot:
-        completion = schemas.decode(await exchange.body(limit=settings.ROBUTLER.body_limit_bytes))
-        address = _address(exchange, completion)
-        metrics.agent_requests(stream=completion.stream).inc()
-        await _run(exchange, completion, address, slot)
+async def _answer(exchange: Exchange, slot: Slot) -> None:
+    completion = schemas.decode(await exchange.body(limit=settings.ROBUTLER.body_limit_bytes))
+    address = _address(exchange, completion)
+    metrics.agent_requests(stream=completion.stream).inc()
+    await _run(exchange, completion, address, slot)
 
 
 async def _run(exchange: Exchange, completion: Completion, address: str, slot: Slot) -> None:
@@ -100,11 +91,9 @@ async def _whole(exchange: Exchange, completion: Completion, run: RunStream, slo
     async with accompanied(departure(exchange)):
         async for event in run:
             events += [event, *run.ready()]
-    headers = _headers(completion, run)
-    if run.receipt is not None and not run.receipt.deferred:
-        headers.append((b"x-robutler-cost", _dollars(run.receipt.charged_nanos)))
     slot.release()
-    await exchange.answer(200, wire.completion(events, _envelope(exchange, completion, run)), headers)
+    body = wire.completion(events, _envelope(exchange, completion, run))
+    await exchange.answer(200, body, _headers(completion, run))
 
 
 def _address(exchange: Exchange, completion: Completion) -> str:
@@ -134,7 +123,7 @@ def _envelope(exchange: Exchange, completion: Completion, run: RunStream) -> wir
 
 
 def _headers(completion: Completion, run: RunStream) -> Headers:
-    headers: Headers = [(b"x-robutler-run-id", str(run.run_id).encode())]
+    headers = run_headers(run)
     if completion.ignored:
         headers.append((b"x-robutler-ignored-params", ", ".join(completion.ignored).encode()))
     return headers
@@ -147,7 +136,3 @@ def _conversation_id(exchange: Exchange) -> str | None:
     if not _CONVERSATION_ID.fullmatch(given):
         raise InvalidRequest("X-Conversation-ID takes 1 to 128 letters, digits and . _ : / + = @ -")
     return given.decode()
-
-
-def _dollars(nanos: int) -> bytes:
-    return b"%d.%09d" % divmod(nanos, 1_000_000_000)

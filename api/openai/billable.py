@@ -1,0 +1,38 @@
+"""What every request that costs money goes through before its own part begins, and what its answer says of the cost."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from agents.services.run_stream import RunStream
+from api import drain
+from api.auth import authenticate
+from api.cors import preflight_headers
+from api.edge import Exchange, method_not_allowed
+from api.limits import Slot
+from api.problems import Headers
+from tenants.permissions import CHAT_WRITE
+
+Answer: TypeAlias = Callable[[Exchange, Slot], Awaitable[None]]
+
+
+async def admit(exchange: Exchange, answer: Answer) -> None:
+    """Have `answer` answer a POST of somebody who may use models, while the key has a place for one more request."""
+    if exchange.scope["method"] == "OPTIONS":
+        await exchange.start(204, preflight_headers(exchange.headers))
+        await exchange.write(b"", more=False)
+        return
+    if exchange.scope["method"] != "POST":
+        raise method_not_allowed("POST", "OPTIONS")
+    drain.refuse_when_draining()
+    exchange.caller = await authenticate(exchange.headers.get(b"authorization"), permission=CHAT_WRITE)
+    exchange.facts["organization"] = str(exchange.caller.organization_id)
+    with Slot(exchange.caller) as slot:
+        await answer(exchange, slot)
+
+
+def run_headers(run: RunStream) -> Headers:
+    """Which run it was and, once that is known, what it cost in exact dollars."""
+    headers: Headers = [(b"x-robutler-run-id", str(run.run_id).encode())]
+    if run.receipt is not None and not run.receipt.deferred:
+        headers.append((b"x-robutler-cost", b"%d.%09d" % divmod(run.receipt.charged_nanos, 1_000_000_000)))
+    return headers
