@@ -18,11 +18,13 @@ _site = get_asgi_application()
 
 from api import health  # noqa: E402 - what follows needs Django to be set up
 from api.openai.addresses import is_completion  # noqa: E402
+from api.openai.embeddings import PATH as EMBEDDINGS  # noqa: E402
+from api.openai.embeddings import embeddings  # noqa: E402
 from api.openai.gateway import completions  # noqa: E402
 from api.site import Application, observed  # noqa: E402
 from robutler_site import lifecycle  # noqa: E402
 
-_PROBES = {"/live": health.live, "/ready": health.ready}
+_PLAIN = {"/live": health.live, "/ready": health.ready, EMBEDDINGS: embeddings}
 
 
 async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -41,8 +43,8 @@ async def _http(scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCa
     path = scope["path"]
     if is_completion(path):
         await completions(scope, receive, send)
-    elif probe := _PROBES.get(path):
-        await probe(scope, receive, send)
+    elif answer := _PLAIN.get(path):
+        await answer(scope, receive, send)
     else:
         await observed(cast(Application, _site), scope, receive, send)
 

@@ -25,18 +25,19 @@ class ServedManager(models.Manager["Run"]):
 
     def get_queryset(self) -> models.QuerySet["Run"]:
         """The runs of the current organization's agents."""
-        return super().get_queryset().filter(agent_organization_id=current_organization())
+        return super().get_queryset().filter(agent_organization_id=current_organization(), agent__isnull=False)
 
 
 class Run(TenantModel):
     """One execution of an agent. `organization` is the caller's, who pays; the agent's own sees its part by a policy.
 
-    Agents of others are not visible to the caller, so the address it used is kept as text.
+    Agents of others are not visible to the caller, so the address it used is kept as text. A call of an embedding model
+    is a run as well: without an agent, and with the model in its address.
     """
 
     agent_organization_id = models.UUIDField(help_text="The organization whose agent ran.")
-    agent = models.ForeignKey(Agent, models.PROTECT, related_name="runs", db_constraint=False)
-    version = models.ForeignKey(AgentVersion, models.PROTECT, related_name="+", db_constraint=False)
+    agent = models.ForeignKey(Agent, models.PROTECT, null=True, related_name="runs", db_constraint=False)
+    version = models.ForeignKey(AgentVersion, models.PROTECT, null=True, related_name="+", db_constraint=False)
     address = models.CharField(max_length=160, help_text="The agent's name, as the caller sees it.")
     model = models.CharField(max_length=200)
     key_id = models.UUIDField(null=True, help_text="The API key that called.")
@@ -69,6 +70,11 @@ class Run(TenantModel):
             models.CheckConstraint(
                 condition=models.Q(status=RunStatus.RUNNING) | models.Q(ended_at__isnull=False),
                 name="agents_run_ended_or_running",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(agent__isnull=True, version__isnull=True)
+                | models.Q(agent__isnull=False, version__isnull=False),
+                name="agents_run_of_an_agent_or_none",
             ),
         ]
         indexes: ClassVar = [

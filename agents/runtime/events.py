@@ -47,6 +47,12 @@ class TurnFinished(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage
 
 
+class Embedded(msgspec.Struct, frozen=True, kw_only=True):
+    """An embedding model's vectors, one for each input, as packed 32-bit floats."""
+
+    vectors: tuple[bytes, ...]
+
+
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """The last event of a run that did not fail: why each choice ended, and the usage of all its model calls.
 
@@ -58,4 +64,4 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     stopped_by: str | None = None
 
 
-Event: TypeAlias = Delta | ToolStarted | ToolFinished | TurnFinished | Finished
+Event: TypeAlias = Delta | ToolStarted | ToolFinished | TurnFinished | Embedded | Finished

@@ -34,7 +34,7 @@ class Reservation:
 
     payer: UUID
     beneficiary: UUID
-    agent_id: UUID
+    agent_id: UUID | None
     reference: str
     input_bytes: int
     max_output_tokens: int | None

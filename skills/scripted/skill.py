@@ -3,16 +3,28 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import ClassVar
 from uuid import uuid4
 
 import msgspec
 from pydantic import Field
 
-from skills.scripted import persona
+from skills.scripted import hashing, persona
 from skills.scripted.script import Rule, Said
-from skills.sdk import Chunk, FinishReason, ModelRequest, ModelSkill, RunContext, Skill, ToolCallFragment, Usage
+from skills.sdk import (
+    Chunk,
+    EmbeddingInput,
+    EmbeddingRequest,
+    Embeddings,
+    FinishReason,
+    ModelRequest,
+    ModelSkill,
+    RunContext,
+    Skill,
+    ToolCallFragment,
+    Usage,
+)
 
 _BYTES_PER_TOKEN = 4
 _WORDS = re.compile(r"\s*\S+\s*?(?=\s|$)|\s+")
@@ -58,6 +70,12 @@ class ScriptedSkill(ModelSkill):
         if not said.no_usage:
             yield Chunk(usage=_usage(said, request, "".join(kept), choices))
 
+    async def embed(self, ctx: RunContext, request: EmbeddingRequest) -> Embeddings:
+        """Hash words and pieces of words: no model, but what has words in common is near."""
+        dimensions = request.dimensions or hashing.DIMENSIONS
+        vectors = await asyncio.to_thread(_vectors, request.inputs, dimensions)
+        return Embeddings(vectors=vectors, usage=Usage(input_tokens=sum(map(_tokens_in, request.inputs))))
+
     async def _think(self, said: Said) -> None:
         if said.delay_ms:
             await asyncio.sleep(said.delay_ms / 1000)
@@ -69,6 +87,14 @@ class ScriptedSkill(ModelSkill):
         rule = next((rule for rule in self.options.rules if rule.applies(words)), None)
         scripted = rule.reply(_replies_since_user(request)) if rule is not None else None
         return scripted or persona.reply(request)
+
+
+def _tokens_in(said: EmbeddingInput) -> int:
+    return -(-len(said.encode(errors="replace")) // _BYTES_PER_TOKEN) if isinstance(said, str) else len(said)
+
+
+def _vectors(inputs: Sequence[EmbeddingInput], dimensions: int) -> tuple[bytes, ...]:
+    return tuple(hashing.vector_of(each, dimensions=dimensions) for each in inputs)
 
 
 def _replies_since_user(request: ModelRequest) -> int:

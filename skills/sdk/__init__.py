@@ -3,6 +3,7 @@
 from skills.sdk.calls import ModelReply, RunOutcome, ToolCall, ToolOutcome
 from skills.sdk.context import RunCaller, RunContext, Scope, current_run
 from skills.sdk.decorators import handoff, hook, http, pricing, prompt, tool
+from skills.sdk.embedding import EmbeddingInput, EmbeddingRequest, Embeddings
 from skills.sdk.errors import (
     AccessDenied,
     BudgetExhausted,
@@ -35,6 +36,9 @@ __all__ = [
     "Chunk",
     "Credential",
     "CredentialReference",
+    "EmbeddingInput",
+    "EmbeddingRequest",
+    "Embeddings",
     "FinishReason",
     "HandoffResult",
     "InvalidAgent",

@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import msgspec
 
 from skills.sdk.context import RunContext
+from skills.sdk.embedding import EmbeddingRequest, Embeddings
+from skills.sdk.errors import ModelRejected
 from skills.sdk.ports import Credential
 from skills.sdk.skill import Skill
 from skills.sdk.usage import Usage
@@ -69,6 +71,10 @@ class ModelSkill(Skill):
         first chunk.
         """
         raise NotImplementedError
+
+    async def embed(self, ctx: RunContext, request: EmbeddingRequest) -> Embeddings:
+        """One vector for each input; raise a ModelFailed. `request.model` is `provider/model`."""
+        raise ModelRejected("Models of this provider make no embeddings.", parameter="model", code="model_not_found")
 
     async def credential(
         self, ctx: RunContext, provider: str, *, reference: str | None = None, base_url: str | None = None
