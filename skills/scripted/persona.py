@@ -98,20 +98,28 @@ def _sentence(function: Mapping[str, Any], result: str) -> str:
 
 
 def _calls(request: ModelRequest, words: str) -> tuple[Call, ...]:
-    choice = request.parameters.get("tool_choice", "auto")
     functions = {tool["function"]["name"]: tool["function"] for tool in request.tools if "function" in tool}
+    choice, allowed = _choice(request.parameters.get("tool_choice") or "auto")
+    if allowed is not None:
+        functions = {name: function for name, function in functions.items() if name in allowed}
     if choice == "none" or not functions:
         return ()
-    if isinstance(choice, Mapping):
-        named = choice.get("function", {}).get("name")
-        if named in functions:
-            return (_call(functions[named], words),)
     fitting = [function for name, function in functions.items() if _fits(name, words)]
     if not fitting and choice == "required":
         fitting = [next(iter(functions.values()))]
     if request.parameters.get("parallel_tool_calls") is False:
         fitting = fitting[:1]
     return tuple(_call(function, words) for function in fitting)
+
+
+def _choice(choice: Any) -> tuple[str, frozenset[str] | None]:
+    """Whether a tool may, must or must not be called, and which ones, if not any."""
+    if not isinstance(choice, Mapping):
+        return choice, None
+    if choice.get("type") == "allowed_tools":
+        allowed = choice["allowed_tools"]
+        return allowed["mode"], frozenset(tool["function"]["name"] for tool in allowed["tools"])
+    return "required", frozenset({choice["function"]["name"]})
 
 
 def _fits(name: str, words: str) -> bool:

@@ -259,6 +259,18 @@ async def test_the_persona_obeys_tool_choice() -> None:
     assert await calls_of("hm", tools=tools, tool_choice={"type": "function", "function": {"name": "none"}}) == []
 
 
+@pytest.mark.parametrize(("mode", "called"), [("auto", []), ("required", ["first"])])
+async def test_the_persona_calls_only_what_is_allowed(mode: str, called: list[str]) -> None:
+    tools = [function("get_weather", city={"type": "string"}), function("first", a={"type": "string"})]
+    only_first = {"mode": mode, "tools": [{"type": "function", "function": {"name": "first"}}]}
+
+    found = await calls_of(
+        "weather in Paris", tools=tools, tool_choice={"type": "allowed_tools", "allowed_tools": only_first}
+    )
+
+    assert [name for name, _ in found] == called
+
+
 async def test_the_persona_calls_one_tool_at_a_time_when_told_to() -> None:
     tools = [function("get_weather", city={"type": "string"}), function("get_news", city={"type": "string"})]
 
