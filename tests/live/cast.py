@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from openai import OpenAI
+import httpx
+from openai import AsyncOpenAI, OpenAI
+from openai.types.chat import ChatCompletionMessageParam
+
+from tests.live.witness import AsyncWatchedTransport, WatchedTransport, Witness
 
 CREDIT_NANOS = 100_000_000_000
 PER_RUN_NANOS = 1_000_000
@@ -29,21 +33,48 @@ class Cast:
 
         outbound.configure(allow=[urlsplit(self.upstream_url).netloc])  # a draft's address is checked as it is saved
         skills = [SkillChoice(skill="calculator"), *fields.pop("skills", ())]
+        options = fields.pop("options", {})
         # Whoever uses litellm first waits for its import; only where the upstream says nothing is the wait the point.
         patience = {"idle_timeout_s": 1, "first_byte_timeout_s": 1 if "mute" in model else 30}
         if model.startswith("openai/"):
-            skills.append(SkillChoice(skill="openai", options={"base_url": self.upstream_url, **patience}))
+            skills.append(SkillChoice(skill="openai", options={"base_url": self.upstream_url, **patience, **options}))
         elif not model.startswith("scripted/"):
-            skills.append(SkillChoice(skill="litellm", options=patience))
-        elif options := fields.pop("options", {}):
+            skills.append(SkillChoice(skill="litellm", options={**patience, **options}))
+        elif options:
             skills.append(SkillChoice(skill="scripted", options=options))
         price = {"price_per_run_nanos": PER_RUN_NANOS, "output_price_pico": 1_000_000_000, **fields}
         agent = make.published(self.acme, model=model, visibility="public", skills=skills, **price)
         return f"{self.acme.slug}/{agent.slug}"
 
-    def client(self, base_url: str, *, key: str | None = None, **options: Any) -> OpenAI:
-        """The official SDK, as Globex, without retries of its own."""
-        return OpenAI(base_url=f"{base_url}/v1", api_key=key or self.globex_key, **{"max_retries": 0, **options})
+    def talker(self, skill: str = "scripted", order: str = "echo") -> str:
+        """Publish an agent that repeats what it is told, or follows the order."""
+        if skill == "scripted":
+            return self.publish(
+                model="scripted/persona", options={"rules": [{"match": "Hello", "text": "Hello there."}]}
+            )
+        return self.publish(model=model_on(skill, order))
+
+    def client(
+        self, base_url: str, *, key: str | None = None, witness: Witness | None = None, **options: Any
+    ) -> OpenAI:
+        """The official SDK, as Globex, without retries of its own; closing it fails when an answer was not OpenAI's."""
+        watched = httpx.Client(transport=WatchedTransport(witness or Witness()), timeout=60)
+        return OpenAI(http_client=watched, **self._options(base_url, key, options))
+
+    def async_client(
+        self, base_url: str, *, key: str | None = None, witness: Witness | None = None, **options: Any
+    ) -> AsyncOpenAI:
+        """The same, asynchronous."""
+        watched = httpx.AsyncClient(transport=AsyncWatchedTransport(witness or Witness()), timeout=60)
+        return AsyncOpenAI(http_client=watched, **self._options(base_url, key, options))
+
+    def _options(self, base_url: str, key: str | None, options: dict[str, Any]) -> dict[str, Any]:
+        return {"base_url": f"{base_url}/v1", "api_key": key or self.globex_key, "max_retries": 0, **options}
+
+
+def ask(words: str) -> list[ChatCompletionMessageParam]:
+    """A conversation that the user begins."""
+    return [{"role": "user", "content": words}]
 
 
 def model_on(skill: str, order: str) -> str:

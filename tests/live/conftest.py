@@ -69,6 +69,18 @@ def cast(database: None, upstream: Upstream) -> Cast:
 
 
 @pytest.fixture(scope="session")
+def persona(cast: Cast) -> str:
+    """The address of an agent that is the scripted persona."""
+    return cast.talker()
+
+
+@pytest.fixture(scope="session")
+def echo(cast: Cast) -> str:
+    """The address of an agent whose provider does what the user orders, or repeats it."""
+    return cast.talker("openai")
+
+
+@pytest.fixture(scope="session")
 def books(database_urls: dict[str, str]) -> Books:
     """The books, for whoever wants to look into them."""
     return Books(database_urls["owner"].replace("robutler_owner", "postgres"))
