@@ -29,10 +29,23 @@ class UnitPrices:
     input: int = 0
     cached_input: int = 0
     cache_write: int = 0
+    cache_write_1h: int = 0
     input_audio: int = 0
+    input_image: int = 0
     output: int = 0
     reasoning: int = 0
     output_audio: int = 0
+    output_image: int = 0
+
+    @property
+    def dearest_input(self) -> int:
+        """What a token of input costs at most, whatever it is and wherever it is kept; of sound see `estimate`."""
+        return max(self.input, self.cached_input, self.cache_write, self.cache_write_1h, self.input_image)
+
+    @property
+    def dearest_output(self) -> int:
+        """What a token of output costs at most, whatever it is."""
+        return max(self.output, self.reasoning, self.output_audio, self.output_image)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,13 +121,19 @@ class UsageCounts(Protocol):
     @property
     def cache_write_tokens(self) -> int: ...
     @property
+    def cache_write_1h_tokens(self) -> int: ...
+    @property
     def input_audio_tokens(self) -> int: ...
+    @property
+    def input_image_tokens(self) -> int: ...
     @property
     def output_tokens(self) -> int: ...
     @property
     def reasoning_tokens(self) -> int: ...
     @property
     def output_audio_tokens(self) -> int: ...
+    @property
+    def output_image_tokens(self) -> int: ...
 
 
 class CallRecord(Protocol):
@@ -146,8 +165,9 @@ def rate(terms: PriceTerms, usages: Sequence[CallRecord], *, tool_nanos: int = 0
 def estimate(terms: PriceTerms, *, input_bytes: int, max_output_tokens: int | None, calls: int = 1) -> int:
     """What a run may cost at most: input bounded by its bytes, output by the limit asked for and the model's own.
 
-    Cached input counts as uncached and what may be written to a cache at the price of writing; of output and reasoning
-    the dearer counts.
+    Of every kind of input, and of every kind of output, the dearest counts. Sound alone is left out of the input: a
+    second of it has a thousand bytes and more, and a few dozen tokens at most, so that its bytes at the price of text
+    are bound enough; at its own price they would keep everybody but the rich from speaking to a model.
     """
     asked = DEFAULT_OUTPUT_TOKENS if max_output_tokens is None else max(max_output_tokens, 0)
     output = min(asked, terms.max_output_tokens)
@@ -185,9 +205,12 @@ class _Bound:
     output_tokens: int
     cached_input_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
     input_audio_tokens: int = 0
+    input_image_tokens: int = 0
     reasoning_tokens: int = 0
     output_audio_tokens: int = 0
+    output_image_tokens: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,10 +222,7 @@ class _BoundedCall:
 def _dearest(terms: PriceTerms) -> PriceTerms:
     if terms.model is None:
         return terms
-    tiers = tuple(
-        replace(tier, input=max(tier.input, tier.cache_write), output=max(tier.output, tier.reasoning))
-        for tier in terms.model.tiers
-    )
+    tiers = tuple(replace(tier, input=tier.dearest_input, output=tier.dearest_output) for tier in terms.model.tiers)
     return replace(terms, model=replace(terms.model, tiers=tiers))
 
 
@@ -214,17 +234,23 @@ def _model_pico(terms: PriceTerms, usage: UsageCounts) -> int:
     # Details never exceed their total, whatever a provider reports.
     cached = _part(usage.cached_input_tokens, of=read)
     stored = _part(usage.cache_write_tokens, of=read - cached)
+    long = _part(usage.cache_write_1h_tokens, of=stored)
     heard = _part(usage.input_audio_tokens, of=read - cached - stored)
+    seen = _part(usage.input_image_tokens, of=read - cached - stored - heard)
     thought = _part(usage.reasoning_tokens, of=written)
     spoken = _part(usage.output_audio_tokens, of=written - thought)
+    drawn = _part(usage.output_image_tokens, of=written - thought - spoken)
     return (
-        (read - cached - stored - heard) * price.input
+        (read - cached - stored - heard - seen) * price.input
         + cached * price.cached_input
-        + stored * price.cache_write
+        + (stored - long) * price.cache_write
+        + long * price.cache_write_1h
         + heard * price.input_audio
-        + (written - thought - spoken) * price.output
+        + seen * price.input_image
+        + (written - thought - spoken - drawn) * price.output
         + thought * price.reasoning
         + spoken * price.output_audio
+        + drawn * price.output_image
     )
 
 

@@ -38,10 +38,13 @@ class Allowance:
             input_tokens=read,
             cached_input_tokens=min(usage.cached_input_tokens, read),
             cache_write_tokens=min(usage.cache_write_tokens, read),
+            cache_write_1h_tokens=min(usage.cache_write_1h_tokens, read),
             input_audio_tokens=min(usage.input_audio_tokens, read),
+            input_image_tokens=min(usage.input_image_tokens, read),
             output_tokens=written,
             reasoning_tokens=min(usage.reasoning_tokens, written),
             output_audio_tokens=min(usage.output_audio_tokens, written),
+            output_image_tokens=min(usage.output_image_tokens, written),
             source="estimated",
         )
 
@@ -220,7 +223,7 @@ class RunMeter:
 
     def _output_costs(self) -> bool:
         tiers = self.terms.model.tiers if self.terms.model else ()
-        return self.charged and bool(self.terms.output_pico or any(tier.output or tier.reasoning for tier in tiers))
+        return self.charged and bool(self.terms.output_pico or any(tier.dearest_output for tier in tiers))
 
     async def _reserve(self, amount_nanos: int) -> None:
         if amount_nanos > self.reserved_nanos:

@@ -74,10 +74,13 @@ class PriceItem(models.Model):
         INPUT = "input", "Input token"
         CACHED_INPUT = "cached_input", "Cached input token"
         CACHE_WRITE = "cache_write", "Input token written to the cache"
+        CACHE_WRITE_1H = "cache_write_1h", "Input token written to the cache for an hour"
         INPUT_AUDIO = "input_audio", "Audio input token"
+        INPUT_IMAGE = "input_image", "Image input token"
         OUTPUT = "output", "Output token"
         REASONING = "reasoning", "Reasoning token"
         OUTPUT_AUDIO = "output_audio", "Audio output token"
+        OUTPUT_IMAGE = "output_image", "Image output token"
         BASIS_POINTS = "basis_points", "Basis points of the price"
 
     id = models.BigAutoField(primary_key=True)
@@ -96,10 +99,13 @@ class PriceItem(models.Model):
                         "input",
                         "cached_input",
                         "cache_write",
+                        "cache_write_1h",
                         "input_audio",
+                        "input_image",
                         "output",
                         "reasoning",
                         "output_audio",
+                        "output_image",
                         "basis_points",
                     )
                 ),

@@ -25,10 +25,13 @@ UNITS = {
     "cache_read_input_token_cost": "cached_input",
     "input_cost_per_token_cache_hit": "cached_input",
     "cache_creation_input_token_cost": "cache_write",
+    "cache_creation_input_token_cost_above_1hr": "cache_write_1h",
     "input_cost_per_audio_token": "input_audio",
+    "input_cost_per_image_token": "input_image",
     "output_cost_per_token": "output",
     "output_cost_per_reasoning_token": "reasoning",
     "output_cost_per_audio_token": "output_audio",
+    "output_cost_per_image_token": "output_image",
 }
 WHOLES = ("input_cost_per_token", "output_cost_per_token")
 PROVIDERS = {"bedrock_converse": "bedrock", "cohere_chat": "cohere", "text-completion-openai": "openai"}

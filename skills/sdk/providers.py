@@ -42,6 +42,13 @@ def usage_of(told: object, *, spoke: bool) -> Usage | None:
     if not read or written is None or (spoke and not written):
         return None
     of_input, of_output = _members(told, "prompt_tokens_details"), _members(told, "completion_tokens_details")
+    of_writing = _members(of_input, "cache_creation_token_details") or _members(told, "cache_creation")
+    stored = _part(
+        read,
+        of_input.get("cache_write_tokens"),
+        of_input.get("cache_creation_tokens"),
+        told.get("cache_creation_input_tokens"),
+    )
     reasoning = _count(of_output.get("reasoning_tokens")) or 0
     if reasoning and _count(told.get("total_tokens")) == read + written + reasoning:
         # A vendor that counts reasoning beside the completion, not in it.
@@ -49,11 +56,14 @@ def usage_of(told: object, *, spoke: bool) -> Usage | None:
     return Usage(
         input_tokens=read,
         cached_input_tokens=_part(read, of_input.get("cached_tokens"), told.get("prompt_cache_hit_tokens")),
-        cache_write_tokens=_part(read, of_input.get("cache_write_tokens"), of_input.get("cache_creation_tokens")),
+        cache_write_tokens=stored,
+        cache_write_1h_tokens=_part(stored, of_writing.get("ephemeral_1h_input_tokens")),
         input_audio_tokens=_part(read, of_input.get("audio_tokens")),
+        input_image_tokens=_part(read, of_input.get("image_tokens")),
         output_tokens=written,
         reasoning_tokens=_part(written, reasoning),
         output_audio_tokens=_part(written, of_output.get("audio_tokens")),
+        output_image_tokens=_part(written, of_output.get("image_tokens")),
         accepted_prediction_tokens=_part(written, of_output.get("accepted_prediction_tokens")),
         rejected_prediction_tokens=_part(written, of_output.get("rejected_prediction_tokens")),
     )

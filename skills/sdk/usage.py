@@ -12,8 +12,8 @@ MOST_TOKENS = 1_000_000_000
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens of one or more model calls. Details are part of their totals: cached and written input of `input_tokens`,
-    reasoning of `output_tokens`.
+    """Tokens of one or more model calls. Details are part of their totals: cached and written input, sound and images
+    of `input_tokens`, reasoning, sound and images of `output_tokens`, what is kept for an hour of `cache_write_tokens`.
 
     `source` says who counted: the provider; we, over everything that was generated; or nobody, an upper bound.
     """
@@ -21,10 +21,13 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int = 0
     cached_input_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
     input_audio_tokens: int = 0
+    input_image_tokens: int = 0
     output_tokens: int = 0
     reasoning_tokens: int = 0
     output_audio_tokens: int = 0
+    output_image_tokens: int = 0
     accepted_prediction_tokens: int = 0
     rejected_prediction_tokens: int = 0
     source: UsageSource = "provider"

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from agents.adapters.meter import RunMeter
-from billing import ledger
+from billing import ledger, pricing
 from billing.errors import InsufficientFunds
 from billing.pricing import AgentPrice, ModelPrice, PriceTerms, UnitPrices
 from skills.sdk import BudgetExhausted, Usage, UsageRecord
@@ -230,3 +230,16 @@ async def test_a_tool_that_cannot_be_paid_does_not_run(acme: Organization) -> No
     assert isinstance(refused.value.__cause__, InsufficientFunds)
     await meter.reserve_tool(call_id="two", tool="t", credits=Decimal("0.0000001"))
     assert meter.reserved_nanos == 100
+
+
+async def test_of_every_kind_no_more_counts_than_was_reserved() -> None:
+    meter = await calling(meter_of(platform_credential=False), max_output_tokens=100)
+    counts = {name: 10**6 for name in Usage.__struct_fields__ if name.endswith("_tokens") and "prediction" not in name}
+
+    meter.record(
+        UsageRecord(model="scripted/x", usage=Usage(**counts), platform_credential=False, agent_id="a")  # type: ignore[arg-type]
+    )
+
+    read = pricing.input_tokens_bound(1_000)
+    assert {getattr(meter.usage, name) for name in counts if "output" in name or "reasoning" in name} == {100}
+    assert {getattr(meter.usage, name) for name in counts if "input" in name or "cache" in name} == {read}

@@ -64,6 +64,24 @@ def test_a_dearer_tier_inherits_what_it_does_not_name(database: None) -> None:
     assert (model.tier(200_000).output, model.tier(200_001).output) == (10_000_000, 15_000_000)
 
 
+def test_what_is_kept_for_an_hour_has_its_own_price_or_twice_that_of_input(database: None) -> None:
+    claude, mini = _terms("anthropic/claude-haiku-4-5").model, _terms("openai/gpt-4o-mini").model
+
+    assert claude is not None
+    assert mini is not None
+    assert (claude.tier(1).cache_write, claude.tier(1).cache_write_1h) == (1_250_000, 2_000_000)
+    assert (mini.tier(1).cache_write, mini.tier(1).cache_write_1h) == (150_000, 300_000)
+
+
+def test_an_image_costs_what_it_is_a_part_of_unless_it_has_a_price(database: None) -> None:
+    mini, drawing = _terms("openai/gpt-4o-mini").model, _terms("vertex_ai/deep-research-pro-preview-12-2025").model
+
+    assert mini is not None
+    assert drawing is not None
+    assert (mini.tier(1).input_image, mini.tier(1).output_image) == (150_000, 600_000)
+    assert (drawing.tier(1).output, drawing.tier(1).output_image) == (12_000_000, 120_000_000)
+
+
 def test_a_model_with_a_price_for_long_calls_only_has_none(database: None) -> None:
     draft, model = _copy(), f"long/only-{uuid4().hex}"
     with money.everything():

@@ -40,8 +40,8 @@ picos = st.integers(0, 10**10)
 tokens = st.integers(0, 2_000_000)
 shares = st.integers(0, 30_000)
 units = st.builds(
-    UnitPrices, input=picos, cached_input=picos, cache_write=picos, input_audio=picos, output=picos, reasoning=picos,
-    output_audio=picos,
+    UnitPrices, input=picos, cached_input=picos, cache_write=picos, cache_write_1h=picos, input_audio=picos,
+    input_image=picos, output=picos, reasoning=picos, output_audio=picos, output_image=picos,
 )  # fmt: skip
 all_terms = st.builds(
     PriceTerms,
@@ -55,8 +55,9 @@ all_terms = st.builds(
     owner_is_payer=st.booleans(),
 )
 usages = st.builds(
-    Usage, input_tokens=tokens, cached_input_tokens=tokens, cache_write_tokens=tokens, input_audio_tokens=tokens,
-    output_tokens=tokens, reasoning_tokens=tokens, output_audio_tokens=tokens,
+    Usage, input_tokens=tokens, cached_input_tokens=tokens, cache_write_tokens=tokens, cache_write_1h_tokens=tokens,
+    input_audio_tokens=tokens, input_image_tokens=tokens, output_tokens=tokens, reasoning_tokens=tokens,
+    output_audio_tokens=tokens, output_image_tokens=tokens,
 )  # fmt: skip
 
 
@@ -88,17 +89,53 @@ def test_an_owner_with_an_own_credential_owes_the_fee_alone() -> None:
     assert (rated.cost_nanos, rated.markup_nanos, rated.fee_nanos) == (0, 0, 15_005)
 
 
-def test_cached_and_reasoning_tokens_have_prices_of_their_own() -> None:
-    price = ModelPrice(tiers=(UnitPrices(input=10_000, cached_input=1_000, cache_write=12_000, input_audio=50_000,
-        output=20_000, reasoning=30_000, output_audio=90_000),))  # fmt: skip
-    usage = Usage(
-        input_tokens=100, cached_input_tokens=50, cache_write_tokens=20, input_audio_tokens=10, output_tokens=100,
-        reasoning_tokens=60, output_audio_tokens=10,
-    )  # fmt: skip
+KINDS = UnitPrices(
+    input=10_000, cached_input=1_000, cache_write=12_500, cache_write_1h=20_000, input_audio=50_000, input_image=13_000,
+    output=40_000, reasoning=30_000, output_audio=90_000, output_image=120_000,
+)  # fmt: skip
 
-    rated = rate(replace(TERMS, model=price), [record(usage)])
 
-    assert rated.cost_nanos == 20 * 10 + 50 * 1 + 20 * 12 + 10 * 50 + 30 * 20 + 60 * 30 + 10 * 90
+@pytest.mark.parametrize(
+    ("details", "nanos"),
+    [
+        ({}, 100 * 10 + 100 * 40),
+        ({"cached_input_tokens": 60}, 40 * 10 + 60 * 1 + 100 * 40),
+        ({"cache_write_tokens": 60}, 40 * 10 + 60 * 12.5 + 100 * 40),
+        ({"cache_write_tokens": 60, "cache_write_1h_tokens": 60}, 40 * 10 + 60 * 20 + 100 * 40),
+        ({"cache_write_tokens": 60, "cache_write_1h_tokens": 20}, 40 * 10 + 40 * 12.5 + 20 * 20 + 100 * 40),
+        ({"input_audio_tokens": 60}, 40 * 10 + 60 * 50 + 100 * 40),
+        ({"input_image_tokens": 60}, 40 * 10 + 60 * 13 + 100 * 40),
+        ({"reasoning_tokens": 60}, 100 * 10 + 40 * 40 + 60 * 30),
+        ({"output_audio_tokens": 60}, 100 * 10 + 40 * 40 + 60 * 90),
+        ({"output_image_tokens": 60}, 100 * 10 + 40 * 40 + 60 * 120),
+        (
+            {
+                "cached_input_tokens": 30, "cache_write_tokens": 20, "cache_write_1h_tokens": 8,
+                "input_audio_tokens": 10, "input_image_tokens": 5, "reasoning_tokens": 30,
+                "output_audio_tokens": 20, "output_image_tokens": 10,
+            },
+            35 * 10 + 30 * 1 + 12 * 12.5 + 8 * 20 + 10 * 50 + 5 * 13 + 40 * 40 + 30 * 30 + 20 * 90 + 10 * 120,
+        ),
+    ],
+    ids=[
+        "nothing particular", "read from the cache", "written for 5 minutes", "written for an hour", "written for both",
+        "heard", "seen", "thought", "spoken", "drawn", "all at once",
+    ],
+)  # fmt: skip
+def test_tokens_of_every_kind_have_a_price_of_their_own(details: dict[str, Any], nanos: float) -> None:
+    usage = Usage(input_tokens=100, output_tokens=100, **details)
+
+    rated = rate(replace(TERMS, model=ModelPrice(tiers=(KINDS,))), [record(usage)])
+
+    assert rated.cost_nanos == nanos
+
+
+def test_parts_that_overlap_are_charged_once() -> None:
+    usage = Usage(input_tokens=100, cached_input_tokens=90, input_audio_tokens=90, input_image_tokens=90)
+
+    rated = rate(replace(TERMS, model=ModelPrice(tiers=(KINDS,))), [record(usage)])
+
+    assert rated.cost_nanos == 90 * 1 + 10 * 50
 
 
 @pytest.mark.parametrize(("read", "price"), [(200_000, 1_250_000), (200_001, 2_500_000)])
@@ -156,14 +193,37 @@ def test_rounding_costs_less_than_a_nanodollar_and_never_the_platform(price: int
     assert 0 <= cost * 1_000 - price * read < 1_000
 
 
-@given(terms=all_terms, size=st.integers(0, 10**7), read_share=st.integers(0, 100), output=st.integers(0, 100_000))
+READ = ("cached_input_tokens", "cache_write_tokens", "cache_write_1h_tokens", "input_image_tokens")
+WRITTEN = ("reasoning_tokens", "output_audio_tokens", "output_image_tokens")
+
+
+@given(
+    terms=all_terms,
+    size=st.integers(0, 10**7),
+    shares=st.fixed_dictionaries(dict.fromkeys(("input_tokens", *READ, *WRITTEN), st.integers(0, 100))),
+    output=st.integers(0, 100_000),
+)
 def test_what_stays_within_its_bounds_costs_no_more_than_was_estimated(
-    terms: PriceTerms, size: int, read_share: int, output: int
+    terms: PriceTerms, size: int, shares: dict[str, int], output: int
 ) -> None:
-    read = input_tokens_bound(size) * read_share // 100
-    used = rate(terms, [record(Usage(input_tokens=read, cache_write_tokens=read, output_tokens=output))])
+    read = input_tokens_bound(size) * shares["input_tokens"] // 100
+    parts: dict[str, Any] = {name: read * shares[name] // 100 for name in READ} | {
+        name: output * shares[name] // 100 for name in WRITTEN
+    }
+    used = rate(terms, [record(Usage(input_tokens=read, output_tokens=output, **parts))])
 
     assert used.total_nanos <= estimate(terms, input_bytes=size, max_output_tokens=output)
+
+
+@pytest.mark.parametrize("bytes_a_second", [1_000, 16_000, 48_000], ids=["8 kbit/s", "128 kbit/s", "24 kHz PCM"])
+def test_the_bytes_of_sound_are_bound_enough(bytes_a_second: int) -> None:
+    terms = replace(TERMS, model=ModelPrice(tiers=(UnitPrices(input=2_500_000, input_audio=40_000_000),)))
+    heard = 60 * 25
+    spoken_to = record(Usage(input_tokens=heard, input_audio_tokens=heard))
+
+    reserved = estimate(terms, input_bytes=60 * bytes_a_second * 4 // 3, max_output_tokens=0)
+
+    assert rate(terms, [spoken_to]).total_nanos <= reserved
 
 
 def test_without_a_limit_the_usual_one_is_estimated_and_never_more_than_the_model_writes() -> None:

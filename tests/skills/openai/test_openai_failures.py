@@ -129,6 +129,32 @@ def test_parts_of_usage_are_never_more_than_their_whole() -> None:
     assert usage.output_audio_tokens == 0
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"prompt_tokens_details": {"cache_write_tokens": 40, "cache_creation_token_details": {
+            "ephemeral_5m_input_tokens": 30, "ephemeral_1h_input_tokens": 10}}},
+        {"cache_creation_input_tokens": 40, "cache_creation": {"ephemeral_1h_input_tokens": 10}},
+    ],
+    ids=["as litellm tells it", "as Anthropic tells it"],
+)  # fmt: skip
+def test_what_is_kept_for_an_hour_is_told_from_the_rest(told: dict[str, Any]) -> None:
+    usage = usage_of({"prompt_tokens": 100, "completion_tokens": 5, **told}, spoke=True)
+
+    assert usage is not None
+    assert (usage.cache_write_tokens, usage.cache_write_1h_tokens) == (40, 10)
+
+
+def test_images_are_told_from_the_rest() -> None:
+    told = {"prompt_tokens": 10, "completion_tokens": 5,
+            "prompt_tokens_details": {"image_tokens": 7}, "completion_tokens_details": {"image_tokens": 3}}  # fmt: skip
+
+    usage = usage_of(told, spoke=True)
+
+    assert usage is not None
+    assert (usage.input_image_tokens, usage.output_image_tokens) == (7, 3)
+
+
 def test_reasoning_that_is_counted_beside_the_completion_is_added_to_it() -> None:
     told = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 35,
             "completion_tokens_details": {"reasoning_tokens": 20}}  # fmt: skip
