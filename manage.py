@@ -8,8 +8,8 @@ import sys
 
 def main() -> None:
     """Run one management command; a wrong setting is a message, not a traceback."""
-    if sys.argv[1:2] == ["up"]:
-        # Until `up` takes over there is nothing to clean up, and an exception amid imports is a mess or gets lost.
+    if sys.argv[1:2] in (["up"], ["serve"]):
+        # Until they take over there is nothing to clean up, and an exception amid imports is a mess or gets lost.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "robutler_site.settings")
     from django.core.management import execute_from_command_line

@@ -30,8 +30,7 @@ def platform_under_test(upstream: int, *, models: Sequence[str]) -> Generator[Sy
         _manage(environment, "migrate", "--database", "owner", "--verbosity", "0")
         key = _prepare(environment, upstream, models)
         port = free_port()
-        arguments = ("robutler_site.asgi:application", "--port", str(port), "--log-level", "warning", "--no-access-log")
-        with running("uvicorn", *arguments, port=port, cpu=0, environment=environment) as process_id:
+        with running("manage", "serve", "--port", str(port), port=port, cpu=0, environment=environment) as process_id:
             yield System(name="robutler", port=port, process_id=process_id, key=key, models={m: m for m in models})
     finally:
         _manage(environment, "postgres", "stop")

@@ -80,8 +80,20 @@ class Environment(BaseSettings):
     )
 
     port: Port = Field(8_000, ge=1, le=65_535, description="Where `make run` begins to look for a free port.")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("127.0.0.1",), description="Addresses whose X-Forwarded-For and -Proto are believed, by commas; * for all."
+    )
+    max_connections: int = Field(4_000, ge=1, le=1_000_000, description="Most connections of one web process.")
+    head_limit_bytes: int = Field(16_384, ge=1_000, le=1_000_000, description="Largest address and headers together.")
+    head_limit_fields: int = Field(100, ge=10, le=1_000, description="Most headers of a request.")
+    head_s: float = Field(10, gt=0, le=300, description="How long a client may take to send address and headers.")
+    idle_connection_s: int = Field(65, ge=1, le=3_600, description="How long a connection waits for a next request.")
     body_limit_bytes: int = Field(20_000_000, ge=1_000, le=1_000_000_000, description="Largest body of a request.")
     anonymous_body_limit_bytes: int = Field(64_000, ge=1_000, le=1_000_000_000, description="The same, without a key.")
+    body_s: float = Field(30, gt=0, le=3_600, description="How long a client may take to send a body.")
+    write_stall_s: float = Field(
+        30, gt=0, le=3_600, description="How long a client may take in nothing of its answer before it is cut off."
+    )
     run_seconds: int = Field(300, ge=1, le=86_400, description="Longest run of an agent.")
     keep_alive_s: float = Field(10, gt=0, le=300, description="Seconds of silence before a stream sends a comment.")
     drain_s: float = Field(120, ge=0, le=3_600, description="How long streams may finish when the process stops.")
@@ -95,7 +107,9 @@ class Environment(BaseSettings):
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: JSON in production.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe line written.")
 
-    @field_validator("allowed_hosts", "trusted_origins", "outbound_allow", "outbound_ports", mode="before")
+    @field_validator(
+        "allowed_hosts", "trusted_origins", "trusted_proxies", "outbound_allow", "outbound_ports", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):

@@ -129,11 +129,7 @@ def _prepare(server: EmbeddedServer | None, models: provider.Provider, *, url: s
 def _children(listener_fd: int, environment: dict[str, str]) -> list[Child]:
     logs: Path = settings.ROBUTLER.var_dir / "log"
     celery = (sys.executable, "-m", "celery", "-A", "robutler_site", "--quiet")
-    web = (
-        sys.executable, "-m", "uvicorn", "robutler_site.asgi:application", "--fd", str(listener_fd),
-        "--loop", "uvloop", "--http", "httptools", "--lifespan", "on", "--no-access-log", "--no-server-header",
-        "--timeout-keep-alive", "65", "--timeout-graceful-shutdown", str(int(STOP_SECONDS) - 2),
-    )  # fmt: skip
+    web = (sys.executable, "manage.py", "serve", "--fd", str(listener_fd))
     worker = (
         *celery, "worker", "--queues", ",".join(QUEUES), "--concurrency", str(_WORKER_PROCESSES),
         "--without-gossip", "--without-mingle", "--without-heartbeat",

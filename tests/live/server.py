@@ -90,12 +90,8 @@ class LiveServer:
 
     def _command(self) -> list[str]:
         if self._kind == "daphne":
-            where = f"127.0.0.1:{self.port}"
-            return [sys.executable, "manage.py", "runserver", "--noreload", where]
-        return [
-            sys.executable, "-m", "uvicorn", "robutler_site.asgi:application", "--host", "127.0.0.1",
-            "--port", str(self.port), "--loop", "uvloop", "--http", "httptools", "--lifespan", "on", "--no-access-log",
-        ]  # fmt: skip
+            return [sys.executable, "manage.py", "runserver", "--noreload", f"127.0.0.1:{self.port}"]
+        return [sys.executable, "manage.py", "serve", "--port", str(self.port)]
 
 
 def _free_port() -> int:
