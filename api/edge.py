@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import structlog
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
+from django.conf import settings
 from prometheus_client import Counter
 
 from api import metrics
@@ -18,11 +19,9 @@ from api.errors import problem_of
 from api.problems import Headers, Problem, Refused, body_of, headers_of
 from tenants.caller import Caller
 
-BODY_SECONDS = 30.0
 CLIENT_GONE = 499
 QUIET = frozenset({"live", "ready"})
 
-_LINGER_SECONDS = 2.0
 _LINGER_BYTES = 1_000_000
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 _JSON_TYPE = re.compile(rb"(?:application/(?:[\w.+-]+\+)?json|text/json)\s*(?:;.*)?", re.IGNORECASE | re.DOTALL)
@@ -54,6 +53,7 @@ class Exchange:
         self.fail: Callable[[Problem], Awaitable[None]] | None = None
         """How a problem is told once the answer has begun."""
         self._send = send
+        self._read_bytes = 0
         self._body_is_read = False
 
     @property
@@ -61,31 +61,33 @@ class Exchange:
         """Seconds since the request came in."""
         return time.perf_counter() - self.started_at
 
-    @property
-    def raw_send(self) -> ASGISendCallable:
-        """The server's own way out."""
-        return self._send
-
     async def body(self, *, limit: int) -> bytes:
         """The JSON text of the request, within `limit` bytes and in time."""
-        self._refuse_form()
+        self.refuse_encoding()
+        self._refuse_type()
         self.refuse_size(limit)
-        pieces, size, more = [], 0, True
+        pieces, more = [], True
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(settings.ROBUTLER.body_s):
                 while more:
                     message = await self.receive()
                     if message["type"] != "http.request":
                         raise ClientGone
                     pieces.append(message.get("body", b""))
-                    size += len(pieces[-1])
-                    if size > limit:
+                    self._read_bytes += len(pieces[-1])
+                    if self._read_bytes > limit:
                         raise too_large(limit)
                     more = message.get("more_body", False)
         except TimeoutError:
             raise too_slow() from None
         self._body_is_read = True
         return b"".join(pieces)
+
+    def refuse_encoding(self) -> None:
+        """Refuse a compressed body: what it would grow to is anybody's guess."""
+        encoding = self.headers.get(b"content-encoding", b"identity").lower()
+        if encoding != b"identity":
+            raise _unsupported("The body is compressed. Send it as it is.")
 
     def refuse_size(self, limit: int) -> None:
         """Refuse a body that says of itself that it is too large."""
@@ -118,7 +120,7 @@ class Exchange:
         await self.write(body, more=False)
 
     async def refuse(self, problem: Problem) -> None:
-        """Answer with a problem. A body still on its way is read a little longer, so that the client hears us."""
+        """Answer with a problem. A body still on its way is read on and thrown away, so that its sender hears us."""
         body, headers = body_of(problem), headers_of(problem)
         if self._body_is_read or not self._has_body():
             await self.answer(problem.status, body, headers)
@@ -126,29 +128,29 @@ class Exchange:
         length = (b"content-length", b"%d" % len(body))
         close = (b"connection", b"close")
         await self.start(problem.status, [(b"content-type", b"application/json"), length, close, *headers])
-        await self.write(body, more=True)
-        await self._linger()
-        await self.write(b"", more=False)
+        waits_for_us = b"expect" in self.headers and not self._read_bytes
+        await self.write(body, more=not waits_for_us)
+        if not waits_for_us:
+            await self._linger()
+            await self.write(b"", more=False)
 
     def _has_body(self) -> bool:
         return self.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in self.headers
 
     async def _linger(self) -> None:
-        size = 0
+        """Many clients send to the end before they listen. Nobody is read for longer than the largest body is."""
+        left = max(_LINGER_BYTES, settings.ROBUTLER.body_limit_bytes - self._read_bytes)
         try:
-            async with asyncio.timeout(_LINGER_SECONDS):
-                while size < _LINGER_BYTES:
+            async with asyncio.timeout(settings.ROBUTLER.linger_s):
+                while left > 0:
                     message = await self.receive()
                     if message["type"] != "http.request" or not message.get("more_body", False):
                         return
-                    size += len(message.get("body", b""))
+                    left -= len(message.get("body", b""))
         except TimeoutError:
             return
 
-    def _refuse_form(self) -> None:
-        encoding = self.headers.get(b"content-encoding", b"identity").lower()
-        if encoding != b"identity":
-            raise _unsupported("The body is compressed. Send it as it is.")
+    def _refuse_type(self) -> None:
         kind = self.headers.get(b"content-type", b"")
         if kind and not _JSON_TYPE.fullmatch(kind):
             raise _unsupported("The body must be JSON. Send 'Content-Type: application/json'.")
@@ -229,7 +231,7 @@ def too_large(limit: int) -> Refused:
 
 def too_slow() -> Refused:
     """The refusal of a body that takes too long to arrive."""
-    message = f"The body did not arrive within {BODY_SECONDS:.0f} seconds."
+    message = f"The body did not arrive within {settings.ROBUTLER.body_s:g} seconds."
     return Refused(Problem(status=408, type="timeout_error", code="request_timeout", message=message))
 
 

@@ -16,7 +16,7 @@ from asgiref.typing import (
 from django.conf import settings
 
 from api.auth import authenticate
-from api.edge import BODY_SECONDS, Exchange, serve, too_large, too_slow
+from api.edge import Exchange, serve, too_large, too_slow
 from api.problems import Problem, Refused
 from tenants.errors import TenantsError
 
@@ -56,6 +56,7 @@ async def observed(
             await send(message)
 
     async def handler(exchange: Exchange) -> None:
+        exchange.refuse_encoding()
         body.limit = await _limit(exchange)
         exchange.refuse_size(body.limit)
         await application({**scope, "headers": headers}, body.receive, marked)
@@ -74,7 +75,7 @@ class _Body:
         self._receive = receive
         self._size = 0
         self._is_whole = False
-        self._until = asyncio.get_running_loop().time() + BODY_SECONDS
+        self._until = asyncio.get_running_loop().time() + settings.ROBUTLER.body_s
 
     async def receive(self) -> ASGIReceiveEvent:
         """The next piece; after the last one, the client's leaving."""

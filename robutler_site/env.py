@@ -91,10 +91,19 @@ class Environment(BaseSettings):
     body_limit_bytes: int = Field(20_000_000, ge=1_000, le=1_000_000_000, description="Largest body of a request.")
     anonymous_body_limit_bytes: int = Field(64_000, ge=1_000, le=1_000_000_000, description="The same, without a key.")
     body_s: float = Field(30, gt=0, le=3_600, description="How long a client may take to send a body.")
+    linger_s: float = Field(
+        5, ge=0, le=60, description="How long a refused body is read on, so that its sender gets to hear why."
+    )
     write_stall_s: float = Field(
         30, gt=0, le=3_600, description="How long a client may take in nothing of its answer before it is cut off."
     )
     run_seconds: int = Field(300, ge=1, le=86_400, description="Longest run of an agent.")
+    reader_patience_s: float = Field(
+        300, gt=0, le=86_400, description="How long in all the reader of a stream may keep a run waiting."
+    )
+    finish_alone_s: float = Field(
+        60, ge=0, le=3_600, description="How long a run whose agent finishes for nobody goes on when its reader left."
+    )
     keep_alive_s: float = Field(10, gt=0, le=300, description="Seconds of silence before a stream sends a comment.")
     drain_s: float = Field(120, ge=0, le=3_600, description="How long streams may finish when the process stops.")
     max_parallel_runs: int = Field(2_000, ge=1, le=100_000, description="Most runs of one process at a time.")

@@ -19,6 +19,7 @@ from api import drain, metrics
 from api.problems import Problem, body_of, headers_of
 
 ROUTE: Final = "connection"
+_VERSIONS: Final = ("1.0", "1.1")
 _LOOKS_PER_STALL: Final = 5
 _BETWEEN: Final = len(b": \r\n")
 
@@ -27,6 +28,10 @@ _log = structlog.get_logger("robutler.request")
 
 class TooLong(Exception):
     """A part of a request other than its body is longer than we read."""
+
+
+class TooOld(Exception):
+    """A version of HTTP without headers."""
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -111,6 +116,8 @@ class BoundedHttp(HttpToolsProtocol):
             raise TooLong
 
     def on_headers_complete(self) -> None:
+        if self.parser.get_http_version() not in _VERSIONS:
+            raise TooOld
         self._in_head = False
         self._made_progress = True
         self._forget_head()

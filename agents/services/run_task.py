@@ -6,6 +6,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from django.conf import settings
+
 from agents.adapters.meter import NOTHING, RunMeter
 from agents.errors import RunStopped
 from agents.runtime.events import Delta, Event, Finished, TurnFinished
@@ -19,13 +21,6 @@ from billing.errors import BillingError, HoldConflict, InsufficientFunds
 from billing.pricing import Rated
 from skills.sdk import RunContext
 from tenants.context import organization_context
-
-FINISH_S = 60.0
-"""How long a run goes on for a reader who left, where its agent wants that."""
-STALLED_S = 60.0
-"""A reader who takes nothing for so long has left."""
-PATIENCE_S = 300.0
-"""So long in all may a reader keep a run waiting; its own time is the run's no more than its money is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +87,7 @@ class RunTask:
             return
         self._ended_by_caller = True
         if self.goes_on_alone and self._begun.done():
-            self._timer = self.loop.call_later(FINISH_S, self.task.cancel)
+            self._timer = self.loop.call_later(settings.ROBUTLER.finish_alone_s, self.task.cancel)
         else:
             self.task.cancel()
 
@@ -174,9 +169,10 @@ class RunTask:
                 await self.channel.put(event)
 
     async def _wait_for_reader(self) -> None:
+        """A reader's slowness is not the run's time, so it has a limit of its own."""
         since = self.loop.time()
         try:
-            async with asyncio.timeout(min(STALLED_S, PATIENCE_S - self._waited_s)):
+            async with asyncio.timeout(settings.ROBUTLER.reader_patience_s - self._waited_s):
                 await self.channel.room()
         except TimeoutError:
             self._stopped_because = "The answer was not read on in time."

@@ -33,10 +33,8 @@ async def test_who_reads_slowly_gets_everything_and_pays_for_it(acme: Organizati
     assert (stream.receipt.status, stream.receipt.charged_nanos >= 100_000_000) == ("finished", True)
 
 
-async def test_who_does_not_read_on_pays_for_the_run_and_is_told_so(
-    acme: Organization, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("agents.services.run_task.PATIENCE_S", 0.3)
+async def test_who_does_not_read_on_pays_for_the_run_and_is_told_so(acme: Organization, settings: Any) -> None:
+    settings.ROBUTLER = settings.ROBUTLER.model_copy(update={"reader_patience_s": 0.3})
     await funded(acme)
     agent = await hosted(acme, script({"chunks": ["word "] * 2_000}), **FIXED)
     stream = await start_run(caller=caller_of(acme), address=agent.slug, request=ask())

@@ -78,8 +78,8 @@ async def test_an_agent_may_finish_for_a_reader_who_left(acme: Organization) -> 
     assert (await balance(acme)).held == 0
 
 
-async def test_it_finishes_for_nobody_only_so_long(acme: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.services.run_task.FINISH_S", 0.1)
+async def test_it_finishes_for_nobody_only_so_long(acme: Organization, settings: Any) -> None:
+    settings.ROBUTLER = settings.ROBUTLER.model_copy(update={"finish_alone_s": 0.1})
     await funded(acme)
     agent = await hosted(acme, script({"chunks": ["word "] * 1000}, chunk_ms=20), on_disconnect="finish", **PRICES)
     stream = await start_run(caller=caller_of(acme), address=agent.slug, request=ask())
@@ -91,8 +91,8 @@ async def test_it_finishes_for_nobody_only_so_long(acme: Organization, monkeypat
     assert (await row_of(acme, stream)).status == "disconnected"
 
 
-async def test_a_reader_who_takes_nothing_has_left(acme: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agents.services.run_task.STALLED_S", 0.1)
+async def test_a_reader_who_takes_nothing_has_left(acme: Organization, settings: Any) -> None:
+    settings.ROBUTLER = settings.ROBUTLER.model_copy(update={"reader_patience_s": 0.1})
     await funded(acme)
     agent = await hosted(acme, script({"chunks": ["word "] * 1000}), **PRICES)
     stream = await start_run(caller=caller_of(acme), address=agent.slug, request=ask())

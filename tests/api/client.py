@@ -99,6 +99,7 @@ class Server:
     def __init__(self, application: Any) -> None:
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
+        self._socket.listen()  # so that who connects before the thread is there waits for it
         self.port: int = self._socket.getsockname()[1]
         self._server = uvicorn.Server(
             uvicorn.Config(

@@ -189,8 +189,8 @@ def test_a_body_that_turns_out_too_large_is_refused(acme_client: ApiClient, sett
     assert response.status_code == 413
 
 
-def test_a_body_that_does_not_come_is_given_up(acme_client: ApiClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.edge.BODY_SECONDS", 0.2)
+def test_a_body_that_does_not_come_is_given_up(acme_client: ApiClient, settings: Any) -> None:
+    settings.ROBUTLER = settings.ROBUTLER.model_copy(update={"body_s": 0.2})
     key = acme_client.http.headers["Authorization"]
     head = f"POST {COMPLETIONS} HTTP/1.1\r\nHost: x\r\nAuthorization: {key}\r\nContent-Length: 10\r\n\r\n"
 

@@ -1,6 +1,6 @@
 """What the edge holds ready for whoever sends too much, or too slowly, to the pages that Django answers."""
 
-import pytest
+from typing import Any
 
 from tests.api.client import ApiClient, Server, raw, received
 
@@ -37,8 +37,8 @@ def test_a_stranger_who_says_nothing_of_the_size_is_stopped_at_the_limit(server:
     assert answer.startswith(b"HTTP/1.1 413")
 
 
-def test_a_page_waits_for_a_body_only_so_long(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.site.BODY_SECONDS", 0.2)
+def test_a_page_waits_for_a_body_only_so_long(server: Server, settings: Any) -> None:
+    settings.ROBUTLER = settings.ROBUTLER.model_copy(update={"body_s": 0.2})
     head = f"POST {PAGE} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 10\r\n\r\nx".encode()
 
     with raw(server.url, head) as connection:

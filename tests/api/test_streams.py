@@ -87,10 +87,8 @@ def test_an_agent_may_finish_for_nobody(acme_client: ApiClient, scripted: Script
     assert eventually(lambda: runs.active_runs() == before, within_s=5)
 
 
-def test_a_client_that_reads_nothing_is_cut(
-    acme_client: ApiClient, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("api.openai.sse.STALL_SECONDS", 0.3)
+def test_a_client_that_reads_nothing_is_cut(acme_client: ApiClient, scripted: Scripted, settings: Any) -> None:
+    settings.ROBUTLER = settings.ROBUTLER.model_copy(update={"write_stall_s": 0.3})
     settle = runs.active_runs()
     slug = scripted({"text": "x" * 1_000_000}, chunk_chars=10_000)
 

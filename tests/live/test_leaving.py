@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -15,6 +15,7 @@ from tests.live.books import Books
 from tests.live.cast import PER_RUN_NANOS, Cast, model_on
 from tests.live.conftest import Start
 from tests.live.server import LiveServer
+from tests.live.waiting import eventually
 
 PIECES = 12
 SETTLED_WITHIN_S = 2.0
@@ -49,15 +50,6 @@ def streaming(live: LiveServer, cast: Cast, address: str, words: str) -> Iterato
         client.stream("POST", f"{live.url}/v1/chat/completions", json=body, headers=headers) as response,
     ):
         yield Streaming(response)
-
-
-def eventually(holds: Callable[[], bool], *, within_s: float) -> bool:
-    deadline = time.monotonic() + within_s
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 @pytest.mark.parametrize("skill", ["openai", "litellm"])
