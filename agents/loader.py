@@ -38,6 +38,11 @@ async def load(version: Resolved) -> BaseAgent:
     return await _agents.get(str(version.version_id), lambda: _load(version))
 
 
+def loaded() -> int:
+    """How many agents are kept."""
+    return len(_agents)
+
+
 def unload_all() -> None:
     """Let go of every agent; those that run are kept by their runs."""
     _agents.drop()

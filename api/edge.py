@@ -13,14 +13,14 @@ from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 from django.conf import settings
 from prometheus_client import Counter
 
-from api import metrics
+from api import metrics, performance
 from api.cors import cors_headers
 from api.errors import problem_of
 from api.problems import Headers, Problem, Refused, body_of, headers_of
 from tenants.caller import Caller
 
 CLIENT_GONE = 499
-QUIET = frozenset({"live", "ready"})
+QUIET = frozenset({"live", "ready", "health", "health.detailed", "metrics", "stats"})
 
 _LINGER_BYTES = 1_000_000
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
@@ -113,10 +113,17 @@ class Exchange:
         """Send a piece of the answer's body."""
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
 
-    async def answer(self, status: int, body: bytes, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
-        """Send a whole JSON answer."""
+    async def answer(
+        self,
+        status: int,
+        body: bytes,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        *,
+        content_type: bytes = b"application/json",
+    ) -> None:
+        """Send a whole answer, JSON unless it says otherwise."""
         length = (b"content-length", b"%d" % len(body))
-        await self.start(status, [(b"content-type", b"application/json"), length, *headers])
+        await self.start(status, [(b"content-type", content_type), length, *headers])
         await self.write(body, more=False)
 
     async def refuse(self, problem: Problem) -> None:
@@ -164,6 +171,7 @@ async def serve(
 ) -> None:
     """Have `handler` answer; whatever it raises becomes an answer too, and every request is counted and logged."""
     metrics.in_progress.inc()
+    performance.everybody.active += 1
     problem: Problem | None = None
     try:
         await handler(exchange)
@@ -179,8 +187,11 @@ async def serve(
             await exchange.fail(problem)
     finally:
         metrics.in_progress.dec()
+        performance.everybody.active -= 1
         method, seconds = exchange.scope["method"], exchange.elapsed_s
         metrics.answered(method=method, route=route, status=exchange.status, seconds=seconds)
+        if route not in QUIET:
+            performance.answered(exchange.caller, status=exchange.status, seconds=seconds)
         # Probes come every few seconds; only what is wrong with them is worth a line.
         level = logging.DEBUG if route in QUIET and exchange.status < 400 else logging.INFO
         _log.log(

@@ -13,12 +13,18 @@ _duration = Histogram(
 )
 _agent_requests = Counter("robutler_agent_requests", "Completions that reached an agent.", ("stream",))
 _agent_errors = Counter("robutler_agent_errors", "Completions that failed, by the error's code.", ("error_type",))
+_limits_exceeded = Counter("robutler_rate_limit_exceeded", "Requests refused, by the limit they met.", ("limit",))
 
 in_progress = Gauge(
     "robutler_http_requests_in_progress", "Requests not yet answered whole.", multiprocess_mode="livesum"
 )
 first_chunk = Histogram(
     "robutler_time_to_first_chunk_seconds", "From a request to the first piece of its stream.", buckets=_SECONDS
+)
+overhead = Histogram(
+    "robutler_overhead_seconds",
+    "Our own part of the time to an answer, or to the first piece of a stream: without waiting for models and tools.",
+    buckets=_SECONDS,
 )
 
 
@@ -38,6 +44,12 @@ def agent_requests(*, stream: bool) -> Counter:
 def agent_errors(code: str) -> Counter:
     """The counter of completions that failed with this code."""
     return _agent_errors.labels(code)
+
+
+@cache
+def limit_exceeded(limit: str) -> Counter:
+    """The counter of requests that met this limit; `limit` is its name, one of a few."""
+    return _limits_exceeded.labels(limit)
 
 
 @cache

@@ -56,6 +56,19 @@ class WalletTotals:
     open_holds: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Vitals:
+    """How the books are, in figures that cost little: enough to notice trouble, not to find its cause.
+
+    `imbalance`: by how many nanodollars what accounts have reserved differs from their open holds, and wallets are
+    overdrawn; 0, always. `overdue_s`: how long the oldest open hold should have been settled or released by now.
+    """
+
+    imbalance: int
+    open_holds: int
+    overdue_s: float
+
+
 def wallet_entries(organization_id: UUID, *, before: int | None = None, limit: int = 50) -> Sequence[Entry]:
     """The latest lines of an organization's wallet, newest first; `before` is the id of the last one already seen."""
     account = Account.objects.filter(organization_id=organization_id, kind=Account.Kind.WALLET).first()
@@ -142,6 +155,27 @@ def trial_balance() -> TrialBalance:
         debits={kind: int(debits) for kind, debits, _ in rows},
         credits={kind: int(credits) for kind, _, credits in rows},
     )
+
+
+def vitals() -> Vitals:
+    """The books' vital signs, from what stands in accounts and open holds; no transfer is read."""
+    with platform_context(reason="look at the books' vital signs"), connections[PLATFORM].cursor() as cursor:
+        cursor.execute(
+            """
+            WITH held AS (
+                SELECT account_id, count(*) AS holds, sum(amount) AS amount, min(expires_at) AS first_to_expire
+                FROM billing_hold WHERE state = 'open' GROUP BY account_id
+            )
+            SELECT coalesce(sum(abs(a.debits_pending - coalesce(h.amount, 0))), 0)
+                 + coalesce(sum(greatest(0, a.debits_posted + a.debits_pending - a.credits_posted - a.credit_limit))
+                   FILTER (WHERE a.enforced), 0),
+                coalesce(sum(h.holds), 0),
+                coalesce(greatest(0, extract(epoch FROM now() - min(h.first_to_expire))), 0)
+            FROM billing_account a LEFT JOIN held h ON h.account_id = a.id
+            """
+        )
+        imbalance, open_holds, overdue_s = cursor.fetchone()
+    return Vitals(imbalance=int(imbalance), open_holds=int(open_holds), overdue_s=float(overdue_s))
 
 
 def invariants() -> dict[str, int]:

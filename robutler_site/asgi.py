@@ -16,15 +16,23 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "robutler_site.settings")
 _site = get_asgi_application()
 
-from api import health  # noqa: E402 - what follows needs Django to be set up
+from api import health, stats  # noqa: E402 - what follows needs Django to be set up
 from api.openai.addresses import is_completion  # noqa: E402
 from api.openai.embeddings import PATH as EMBEDDINGS  # noqa: E402
 from api.openai.embeddings import embeddings  # noqa: E402
 from api.openai.gateway import completions  # noqa: E402
 from api.site import Application, observed  # noqa: E402
-from robutler_site import lifecycle  # noqa: E402
+from robutler_site import lifecycle, scraping  # noqa: E402
 
-_PLAIN = {"/live": health.live, "/ready": health.ready, EMBEDDINGS: embeddings}
+_PLAIN = {
+    "/live": health.live,
+    "/ready": health.ready,
+    "/health": health.health,
+    "/health/detailed": health.health_detailed,
+    "/stats": stats.stats,
+    "/metrics": scraping.metrics,
+    EMBEDDINGS: embeddings,
+}
 
 
 async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:

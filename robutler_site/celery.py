@@ -14,9 +14,8 @@ from celery import Celery, Task, signals
 from django.conf import settings
 
 from robutler_site import broker
+from robutler_site.queues import SWEEP_SECONDS
 
-QUEUES = ("tools", "billing", "maintenance")
-SWEEP_SECONDS = 5
 CLOSE_RUNS_SECONDS = 60
 PURGE_SECONDS = 300
 HARD_LIMIT_S = 360

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PROJECT = Path(__file__).resolve().parent.parent
 KEY_BYTES = 32
+TOKEN_CHARACTERS = 16
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
@@ -113,6 +114,15 @@ class Environment(BaseSettings):
     outbound_ports: Annotated[tuple[Port, ...], NoDecode] = Field(
         (80, 443), min_length=1, description="Ports agents may connect to on public addresses, separated by commas."
     )
+    metrics_token: str = Field(
+        "",
+        description="Opens /metrics and /stats to whoever sends it as a bearer token; 16 characters at least.",
+        repr=False,
+    )
+    metrics_port: int = Field(
+        0, ge=0, le=65_535, description="A port of its own for /metrics, open to whoever reaches it; 0: none."
+    )
+    metrics_host: str = Field("127.0.0.1", description="The address that ROBUTLER_METRICS_PORT is opened on.")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: JSON in production.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe line written.")
 
@@ -146,6 +156,13 @@ class Environment(BaseSettings):
     def _key_of_32_bytes(cls, value: str) -> str:
         if value and len(_decoded(value)) != KEY_BYTES:
             raise ValueError("write base64 of 32 random bytes, as `openssl rand -base64 32` makes them")
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _hard_to_guess(cls, value: str) -> str:
+        if value and (len(value) < TOKEN_CHARACTERS or not value.isascii()):
+            raise ValueError(f"write {TOKEN_CHARACTERS} ASCII characters or more, as `openssl rand -hex 32` makes them")
         return value
 
     @field_validator("secret_key")

@@ -1,13 +1,15 @@
 """What a web process does once before its first request and once after its last."""
 
+import asyncio
 import gc
 
 from django.conf import settings
 
 import outbound
 from agents.services import runs
-from api import drain
+from api import components, drain
 from billing import ledger
+from robutler_site import gauges, scraping, vitals
 from tenants import notify
 from tenants.services import write_uses
 from tenants.threads import in_thread
@@ -17,6 +19,7 @@ _COLLECT_AFTER = (20_000, 20, 50)
 
 class _State:
     is_started = False
+    gauges: "asyncio.Task[None] | None" = None
 
 
 def is_started() -> bool:
@@ -30,6 +33,9 @@ async def start() -> None:
     outbound.configure(allow=settings.ROBUTLER.outbound_allow, ports=settings.ROBUTLER.outbound_ports)
     notify.start_listener()
     drain.on_signals(_finish_runs)
+    components.watch(vitals.PARTS, vitals.states)
+    scraping.serve_on_own_port()
+    _State.gauges = asyncio.create_task(gauges.keep_current(), name="gauges")
     # What stands now stays: the collector need not walk it, nor look at every 700 new objects of a busy process.
     gc.collect()
     gc.freeze()
@@ -43,6 +49,8 @@ async def stop() -> None:
     await in_thread(ledger.drain)
     await in_thread(write_uses)
     await outbound.close_all()
+    if _State.gauges is not None:
+        _State.gauges.cancel()
     await in_thread(notify.stop_listener)
 
 

@@ -15,10 +15,10 @@ from typing import TextIO
 from django.conf import settings
 from rich.console import Console
 
-from robutler_site import demo, first_call, provider, servers, startup
-from robutler_site.celery import QUEUES
+from robutler_site import demo, first_call, metrics_files, provider, servers, startup
 from robutler_site.children import STOP_SECONDS, Child, Family, Guardian
 from robutler_site.database import DatabaseStartFailed, EmbeddedServer
+from robutler_site.queues import QUEUES
 
 READY_SECONDS = 90
 FATAL_CRASHES = 3
@@ -135,9 +135,18 @@ def _children(listener_fd: int, environment: dict[str, str]) -> list[Child]:
         "--without-gossip", "--without-mingle", "--without-heartbeat",
     )  # fmt: skip
     commands = {"web": web, "worker": worker, "beat": (*celery, "beat", "--pidfile", "")}
-    every = {"PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1", "ROBUTLER_DRAIN_S": str(_DRAIN_S), **environment}
-    # Of work that recurs every few seconds, only what goes wrong is worth a line.
-    quiet = every if "ROBUTLER_LOG_LEVEL" in os.environ else {**every, "ROBUTLER_LOG_LEVEL": "WARNING"}
+    counted = metrics_files.prepare(settings.ROBUTLER.var_dir / "metrics")
+    every = {
+        "PYTHONUNBUFFERED": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "ROBUTLER_DRAIN_S": str(_DRAIN_S),
+        **counted,
+        **environment,
+    }
+    quiet = {**every, "ROBUTLER_METRICS_PORT": "0"}  # the web process serves the metrics of all
+    if "ROBUTLER_LOG_LEVEL" not in os.environ:
+        # Of work that recurs every few seconds, only what goes wrong is worth a line.
+        quiet["ROBUTLER_LOG_LEVEL"] = "WARNING"
     return [
         Child(
             name=name,

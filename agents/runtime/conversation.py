@@ -113,7 +113,7 @@ class Conversation:
                         with self._working:
                             chunk = await fire(on_chunk, self._ctx, chunk)
                     yield chunk
-                    with self._working:
+                    with self._working.for_others():
                         chunk = await anext(stream, None)
         finally:
             self._record(turn)
@@ -207,7 +207,7 @@ class Conversation:
         """The reply's beginning; what the model does not take is left out and named, if the owner wants that."""
         while True:
             try:
-                with self._working:
+                with self._working.for_others():
                     return await anext(turn.stream, None)
             except ModelRejected as error:
                 name = error.parameter

@@ -30,10 +30,11 @@ class ToolStarted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToolFinished(msgspec.Struct, frozen=True, kw_only=True):
-    """The tool returned, or failed (`ok` is False and `content` says why)."""
+    """The tool returned, or failed (`ok` is False and `content` says why). `skill`: whose it is, if it is anybody's."""
 
     call_id: str
     name: str
+    skill: str | None = None
     ok: bool
     content: str
     duration_s: float

@@ -58,13 +58,14 @@ class Toolbox:
             crew = asyncio.create_task(self._side_by_side(calls, ended))
         try:
             while True:
-                with working:
+                with working.for_others():
                     outcome = await ended.get()
                 if outcome is None:
                     break
                 yield ToolFinished(
                     call_id=outcome.call.id,
                     name=outcome.call.name,
+                    skill=self._usable[outcome.call.name].skill if outcome.call.name in self._usable else None,
                     ok=outcome.ok,
                     content=as_text(outcome.content),
                     duration_s=outcome.duration_s,

@@ -21,14 +21,15 @@ class Working:
     """
 
     __slots__ = (
-        "_ctx", "_entered_at", "_expired", "_interrupted", "_loop", "_seconds", "_task", "_timer", "_token",
-        "_worked_s",
+        "_ctx", "_entered_at", "_expired", "_for_others", "_interrupted", "_loop", "_seconds", "_task", "_timer",
+        "_token", "_worked_s",
     )  # fmt: skip
 
     def __init__(self, ctx: RunContext, *, seconds: float) -> None:
         self._ctx = ctx
         self._seconds = seconds
         self._expired = False
+        self._for_others = False
         self._interrupted = False
         self._task: asyncio.Task[object] | None = None
         self._token: Token[RunContext] | None = None
@@ -36,6 +37,11 @@ class Working:
         self._entered_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = self._loop.call_later(seconds, self._ring)
+
+    def for_others(self) -> Self:
+        """The same, where what is awaited is the model's or a tool's to do."""
+        self._for_others = True
+        return self
 
     def __enter__(self) -> Self:
         left_s = self._seconds - self._worked_s
@@ -55,7 +61,11 @@ class Working:
         assert self._token is not None
         assert task is not None
         current_run.reset(self._token)
-        self._worked_s += self._loop.time() - self._entered_at
+        worked_s = self._loop.time() - self._entered_at
+        self._worked_s += worked_s
+        if self._for_others:
+            self._for_others = False
+            self._ctx.waited.seconds += worked_s
         if not self._interrupted:
             return
         self._interrupted = False

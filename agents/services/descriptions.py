@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agents import loader
+from agents import loader, selectors
 from agents.runtime.scopes import allows
 from agents.selectors import Resolved
 from agents.services.scopes import scope_of
@@ -10,6 +10,8 @@ from agents.slugs import RESERVED
 from billing.pricing import AgentPrice
 from tenants.caller import Caller
 
+AGENT_SECONDS = loader.AGENT_SECONDS
+"""How long an agent that was loaded is kept."""
 NO_AGENTS = RESERVED
 """First segments of paths at which there is never an agent."""
 
@@ -23,6 +25,16 @@ class Description:
     tools: tuple[str, ...]
     handlers: tuple[str, ...]
     price: AgentPrice
+
+
+def agents_loaded() -> int:
+    """How many agents are loaded in this process and ready to run."""
+    return loader.loaded()
+
+
+def agents_found() -> int:
+    """Of how many addresses this process knows by heart which agent is there."""
+    return selectors.remembered()
 
 
 async def description_of(agent: Resolved, *, caller: Caller | None) -> Description:

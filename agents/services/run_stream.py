@@ -54,6 +54,8 @@ class RunStream(AsyncIterator[Event]):
         self.created = created
         self.receipt: Receipt | None = None
         """Set when iterating has ended."""
+        self.waited_s = 0.0
+        """How long the run has waited for models and tools until now."""
         self.on_leave: Callable[[], None] | None = None
         """Called once, when the reader leaves before the end."""
         self._channel = channel

@@ -10,7 +10,8 @@ from django.conf import settings
 
 from agents.adapters.meter import NOTHING, RunMeter
 from agents.errors import RunStopped
-from agents.runtime.events import Delta, Event, Finished, TurnFinished
+from agents.runtime.events import Delta, Event, Finished, ToolFinished, TurnFinished
+from agents.services import counters
 from agents.services.channel import Channel
 from agents.services.run_record import RunRecord
 from agents.services.run_stream import Receipt, RunStream
@@ -128,6 +129,11 @@ class RunTask:
             raise
         finally:
             self._ended = self._ending(error)
+            counters.run_ended(
+                self.meter.records,
+                priced=self.meter.terms.model is not None,
+                cost_nanos=self.meter.rated(runs=1).cost_nanos,
+            )
             await unbroken(self._close(self._ended, self._told(error)))
 
     async def _reserve(self) -> None:
@@ -180,11 +186,14 @@ class RunTask:
         self._waited_s += self.loop.time() - since
 
     def _note(self, event: Event) -> None:
+        self.stream.waited_s = self.ctx.waited.seconds
         match event:
             case Delta():
                 self.record.delta(event)
             case TurnFinished():
                 self.record.turns += 1
+            case ToolFinished():
+                counters.tool_ended(event.skill, ok=event.ok)
             case Finished():
                 self._finished = event
 

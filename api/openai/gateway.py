@@ -81,6 +81,8 @@ async def _stream(exchange: Exchange, completion: Completion, run: RunStream, sl
                 closing = opening + chunks.encode(events)
             elif data := opening + chunks.encode(events):
                 await stream.send(data)
+            if opening:
+                metrics.overhead.observe(max(0.0, exchange.elapsed_s - run.waited_s))
             opening = b""
         slot.release()
         await stream.send(closing + wire.DONE, more=False)
@@ -91,6 +93,7 @@ async def _whole(exchange: Exchange, completion: Completion, run: RunStream, slo
     async with accompanied(departure(exchange)):
         async for event in run:
             events += [event, *run.ready()]
+    metrics.overhead.observe(max(0.0, exchange.elapsed_s - run.waited_s))
     slot.release()
     body = wire.completion(events, _envelope(exchange, completion, run))
     await exchange.answer(200, body, _headers(completion, run))

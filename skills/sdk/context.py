@@ -24,6 +24,13 @@ class RunCaller:
     conversation_id: str | None = None
 
 
+@dataclass(kw_only=True)
+class Waited:
+    """How long a run has waited for others: for its model, and for its tools."""
+
+    seconds: float = 0.0
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
     """One run. Skills keep what they need between hooks in `data`, under their own name."""
@@ -42,6 +49,7 @@ class RunContext:
     """The conversation as the model sees it; grows as the run goes on."""
     usage: list[UsageRecord] = field(default_factory=list)
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
+    waited: Waited = field(default_factory=Waited)
 
     def now(self) -> datetime:
         """The current time, in UTC."""

@@ -5,12 +5,14 @@ from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.conf import settings
 
 from tests.api.client import ApiClient, Server
 
 if TYPE_CHECKING:
     from agents.services.drafts import SkillChoice
 
+OPERATORS_TOKEN = "a-token-of-the-operator"
 CREDIT_NANOS = 10_000_000_000
 
 
@@ -44,6 +46,13 @@ def stranger(server: Server) -> Generator[ApiClient]:
     """Someone without a key."""
     with ApiClient(server.url) as client:
         yield client
+
+
+@pytest.fixture
+def token(monkeypatch: pytest.MonkeyPatch) -> str:
+    """What opens the operator's addresses."""
+    monkeypatch.setattr(settings, "ROBUTLER", settings.ROBUTLER.model_copy(update={"metrics_token": OPERATORS_TOKEN}))
+    return OPERATORS_TOKEN
 
 
 @pytest.fixture

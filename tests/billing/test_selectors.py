@@ -101,3 +101,34 @@ def test_rows_say_what_they_are(acme: Organization) -> None:
         f"Transfer {transfer.id}", "Top-up test",
     ]  # fmt: skip
     assert all(str(row) for row in rows)
+
+
+def test_the_vital_signs_of_sound_books_are_quiet(acme: Organization) -> None:
+    before = selectors.vitals()
+    money.hold(make.wallet(acme, 1_000), 500)
+
+    after = selectors.vitals()
+
+    assert after.imbalance == 0
+    assert after.open_holds == before.open_holds + 1
+
+
+def test_money_reserved_by_no_hold_is_an_imbalance(acme: Organization, database_urls: dict[str, str]) -> None:
+    make.wallet(acme, 1_000)
+    with money.connect(money.superuser(database_urls)) as books:
+        books.execute("SET session_replication_role = replica")  # without the books' own guards
+        reserve = "UPDATE billing_account SET debits_pending = %s WHERE organization_id = %s AND kind = 'wallet'"
+        books.execute(reserve, (7, acme.id))
+        broken = selectors.vitals().imbalance
+        books.execute(reserve, (0, acme.id))
+
+    assert broken == 7
+    assert selectors.vitals().imbalance == 0
+
+
+def test_a_hold_that_outlives_its_time_is_a_lag(acme: Organization) -> None:
+    id = money.hold(make.wallet(acme, 1_000), 500)
+    money.expire(id)
+
+    assert selectors.vitals().overdue_s > 0
+    money.settle(id)

@@ -96,7 +96,7 @@ def test_it_is_ready_when_all_migrations_are_applied(database: None) -> None:
 
 
 def test_it_is_not_ready_while_a_migration_is_missing(database: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readiness, "_complete", False)
+    monkeypatch.setattr(readiness._State, "is_complete", False)
     with connections["owner"].cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'tenants' AND name LIKE '0005%%' RETURNING *")
         try:
