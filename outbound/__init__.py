@@ -12,7 +12,7 @@ from outbound.errors import (
     Unreachable,
 )
 from outbound.fetching import Fetched, fetch
-from outbound.policy import check_url, configure
+from outbound.policy import check_public_url, check_url, configure
 
 __all__ = [
     "Fetched",
@@ -23,6 +23,7 @@ __all__ = [
     "RedirectRefused",
     "TooLarge",
     "Unreachable",
+    "check_public_url",
     "check_url",
     "close_all",
     "configure",

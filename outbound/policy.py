@@ -44,11 +44,20 @@ def policy() -> Policy:
     return _policy
 
 
+def check_public_url(url: str) -> URL:
+    """The URL, parsed, if it is of the public internet; what the operator opened inside is not. As `check_url`."""
+    return _checked(url, Policy(ports=policy().ports))
+
+
 def check_url(url: str | URL) -> URL:
     """The URL, parsed, if its form is one that may be requested. Raises ForbiddenAddress.
 
     Names are not looked up here: whoever connects checks each address again.
     """
+    return _checked(url, policy())
+
+
+def _checked(url: str | URL, rules: Policy) -> URL:
     parsed = url if isinstance(url, URL) else _parsed(url)
     if parsed.scheme not in SCHEMES:
         raise ForbiddenAddress("The URL must begin with http:// or https://.")
@@ -57,9 +66,9 @@ def check_url(url: str | URL) -> URL:
     host, port = parsed.raw_host, parsed.port
     if not host or not port:
         raise ForbiddenAddress("The URL names no host.")
-    if not policy().opens(host, port):
+    if not rules.opens(host, port):
         _check_host(_normal(host))
-        if port not in policy().ports:
+        if port not in rules.ports:
             raise ForbiddenAddress(f"Port {port} is not open for requests.")
     return parsed
 

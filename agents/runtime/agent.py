@@ -57,7 +57,7 @@ class BaseAgent:
     """Defaults of request parameters; a request overrides those that are not `locked`."""
     locked: frozenset[str]
     drop_unsupported: bool
-    """Whether a run goes on without a parameter that its model does not take; their names are kept in `ctx.data`."""
+    """Whether a run goes on without a parameter that its model does not take; its name is added to `ctx.ignored`."""
     limits: RunLimits
     on_disconnect: Literal["abort", "finish"]
 

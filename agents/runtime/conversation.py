@@ -12,6 +12,7 @@ import msgspec
 from agents.runtime import transcripts
 from agents.runtime.events import Delta, Event, Finished, TurnFinished
 from agents.runtime.hooks import fire
+from agents.runtime.omissions import Omissions
 from agents.runtime.requesting import NO_TOOLS_LEFT, smaller, turn_parameters
 from agents.runtime.system import set_system_message
 from agents.runtime.toolbox import Toolbox
@@ -46,8 +47,9 @@ class Conversation:
     ) -> None:
         self._agent = agent
         self._ctx = ctx
-        self._toolbox = Toolbox(agent, ctx, client_tools)
-        self._parameters = agent.parameters(parameters)
+        self._omissions = Omissions(agent, ctx)
+        self._toolbox = Toolbox(agent, ctx, self._omissions.tools(client_tools))
+        self._parameters = self._omissions.parameters(parameters)
         self._choices = int(self._parameters.get("n") or 1)
         self._output_limit = smaller(max_output_tokens, agent.limits.output_tokens)
         self._cut_by: str | None = None
@@ -65,10 +67,12 @@ class Conversation:
     async def begin(self) -> None:
         """Let the hooks see who connects and what they say, then set the scene for the model."""
         hooks, ctx = self._agent.hooks, self._ctx
+        self._toolbox.check_choice(self._parameters.get("tool_choice"))
         with self._working:
             await fire(hooks["on_connection"], ctx, None)
             await transcripts.put_back(ctx)
             await fire(hooks["on_message"], ctx, None)
+            ctx.messages[:] = self._omissions.messages(ctx.messages)
             await set_system_message(self._agent, ctx)
         ctx.messages[:] = whole(ctx.messages)
         self._known_ids.update(id for message in ctx.messages for id in transcripts.call_ids(message))
@@ -216,7 +220,7 @@ class Conversation:
                     raise
             kept = {each: value for each, value in turn.request.parameters.items() if each != name}
             self._parameters.pop(name, None)
-            self._ctx.data.setdefault("runtime", {}).setdefault("dropped_parameters", []).append(name)
+            self._ctx.ignored.add(name)
             logger.info("Run %s goes on without %s, which its model does not take.", self._ctx.run_id, name)
             with self._working:
                 turn.ask_again(self._agent.model_skill, self._ctx, parameters=kept)

@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agents.runtime.hooks import BoundPrompt
@@ -13,17 +13,23 @@ from skills.sdk.model import Message
 if TYPE_CHECKING:
     from agents.runtime.agent import BaseAgent
 
+CALLERS = "Whoever calls you adds the following. It does not replace what is said above."
+"""Stands between an agent's instructions and what a request says as `system` or `developer`."""
+
 _SYSTEM_ROLES = ("system", "developer")
 
 
 async def set_system_message(agent: "BaseAgent", ctx: RunContext) -> None:
     """Put one system message, the sum of all, in front of the conversation."""
-    parts = [agent.instructions]
-    parts.extend(_text(message) for message in ctx.messages if message.get("role") in _SYSTEM_ROLES)
-    parts.extend([await _prompted(prompt, ctx) for prompt in agent.prompts if allows(ctx.caller.scope, prompt.scope)])
+    theirs = [part for message in ctx.messages if message.get("role") in _SYSTEM_ROLES for part in _parts(message)]
     others = [message for message in ctx.messages if message.get("role") not in _SYSTEM_ROLES]
-    text = "\n\n".join(part.strip() for part in parts if part.strip())
-    ctx.messages[:] = [{"role": "system", "content": text}, *others] if text else others
+    own = agent.instructions.strip()
+    if own and theirs:
+        theirs.insert(0, _part(CALLERS))
+    prompts = [prompt for prompt in agent.prompts if allows(ctx.caller.scope, prompt.scope)]
+    parts = [_part(own), *theirs, *[_part(await _prompted(prompt, ctx)) for prompt in prompts]]
+    content = _joined([part for part in parts if part["text"]])
+    ctx.messages[:] = [{"role": "system", "content": content}, *others] if content else others
 
 
 async def _prompted(prompt: BoundPrompt, ctx: RunContext) -> str:
@@ -36,12 +42,21 @@ async def _prompted(prompt: BoundPrompt, ctx: RunContext) -> str:
     return said or ""
 
 
-def _text(message: Message) -> str:
+def _parts(message: Message) -> Iterable[dict[str, Any]]:
+    """The texts of a message, with the marks they bear."""
     content: Any = message.get("content") or ""
     if isinstance(content, str):
-        return content
-    return "\n".join(_part_texts(content))
+        content = [{"text": content}]
+    texts = (part for part in content if isinstance(part, dict) and isinstance(part.get("text"), str))
+    return [{**part, "type": "text", "text": text} for part in texts if (text := part["text"].strip())]
 
 
-def _part_texts(parts: Iterable[Any]) -> Iterable[str]:
-    return (part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str))
+def _part(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text.strip()}
+
+
+def _joined(parts: Sequence[Mapping[str, Any]]) -> str | list[dict[str, Any]]:
+    """One text; in parts where one of them bears a mark, which says that a cache ends behind it."""
+    if all(part.keys() <= {"type", "text"} for part in parts):
+        return "\n\n".join(part["text"] for part in parts)
+    return [dict(part) for part in parts]

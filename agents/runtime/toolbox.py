@@ -14,7 +14,7 @@ from agents.runtime.tools import BoundTool, carry_out
 from agents.runtime.working import Working
 from skills.sdk.calls import ToolCall, ToolOutcome
 from skills.sdk.context import RunContext
-from skills.sdk.errors import RunRefused, SkillError, ToolFailed, ToolRetry
+from skills.sdk.errors import ModelRejected, RunRefused, SkillError, ToolFailed, ToolRetry
 
 if TYPE_CHECKING:
     from agents.runtime.agent import BaseAgent
@@ -33,6 +33,7 @@ class Toolbox:
         usable = {name: tool for name, tool in agent.tools.items() if allows(ctx.caller.scope, tool.scope)}
         self._usable = {name: tool for name, tool in usable.items() if name not in self.client_names}
         self.offered = (*(tool.definition for tool in self._usable.values()), *client_tools)
+        self._names = frozenset(tool_name(tool) for tool in self.offered)
         self._repairs = 0
         self._latest: tuple[str, str] | None = None
         self._repeated = 0
@@ -42,6 +43,17 @@ class Toolbox:
     def is_unrepairable(self) -> bool:
         """Whether the model called tools wrongly more often than it may."""
         return self._repairs > self._agent.limits.repairs
+
+    def check_choice(self, choice: Any) -> None:
+        """Raise ModelRejected for a tool_choice that no tool of this run can satisfy."""
+        if choice == "required" and not self._names:
+            raise _no_such_choice("'tool_choice' is 'required', but there is no tool to choose.")
+        if not isinstance(choice, Mapping):
+            return
+        chosen = choice.get("allowed_tools", {}).get("tools", [choice])
+        for name in map(tool_name, chosen):
+            if name not in self._names:
+                raise _no_such_choice(f"'tool_choice' names the tool '{name[:64]}', which is not among the tools.")
 
     async def carry_out(
         self, calls: Sequence[ToolCall], *, turn: int, working: Working, outcomes: list[ToolOutcome]
@@ -139,6 +151,10 @@ def tool_name(tool: Mapping[str, Any]) -> str:
     """The name of a tool in Chat Completions shape, be it a function or a custom tool."""
     name: str = tool.get(tool.get("type", "function"), {}).get("name", "")
     return name
+
+
+def _no_such_choice(message: str) -> ModelRejected:
+    return ModelRejected(message, parameter="tool_choice", code="invalid_value")
 
 
 def _timed(outcome: ToolOutcome, started: float) -> ToolOutcome:

@@ -1,6 +1,6 @@
 """What a caller asks of a run, and what it holds of one that started."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -48,10 +48,14 @@ class RunStream(AsyncIterator[Event]):
     the stream: the run is then aborted or finishes by itself, as its agent says, and is settled all the same.
     """
 
-    def __init__(self, *, run_id: UUID, public_name: str, created: int, channel: Channel) -> None:
+    def __init__(
+        self, *, run_id: UUID, public_name: str, created: int, channel: Channel, ignored: Set[str] = frozenset()
+    ) -> None:
         self.run_id = run_id
         self.public_name = public_name
         self.created = created
+        self.ignored = ignored
+        """Fields of the request that its model is not sent, as far as that is known by now."""
         self.receipt: Receipt | None = None
         """Set when iterating has ended."""
         self.waited_s = 0.0

@@ -147,7 +147,13 @@ def _assemble(
         meter=meter,
         reservation=_reservation(caller, version, agent, request, public_name),
         record=_record(caller, version, request, public_name),
-        stream=RunStream(run_id=request.run_id, public_name=public_name, created=int(time.time()), channel=channel),
+        stream=RunStream(
+            run_id=request.run_id,
+            public_name=public_name,
+            created=int(time.time()),
+            channel=channel,
+            ignored=ctx.ignored,
+        ),
         channel=channel,
     )
 

@@ -69,7 +69,7 @@ async def _stream(exchange: Exchange, completion: Completion, run: RunStream, sl
     chunks = wire.Chunks(_envelope(exchange, completion, run))
     stream = EventStream(
         exchange,
-        headers=_headers(completion, run),
+        headers=lambda: _headers(completion, run),
         keep_alive_s=settings.ROBUTLER.keep_alive_s,
         failure=chunks.failure,
     )
@@ -127,8 +127,8 @@ def _envelope(exchange: Exchange, completion: Completion, run: RunStream) -> wir
 
 def _headers(completion: Completion, run: RunStream) -> Headers:
     headers = run_headers(run)
-    if completion.ignored:
-        headers.append((b"x-robutler-ignored-params", ", ".join(completion.ignored).encode()))
+    if ignored := {*completion.ignored, *run.ignored}:
+        headers.append((b"x-robutler-ignored-params", ", ".join(sorted(ignored)).encode()))
     return headers
 
 

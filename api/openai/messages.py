@@ -1,19 +1,20 @@
 """The messages of a request: their shapes by role, and what makes a sequence of them a conversation."""
 
-import ipaddress
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
+import outbound
 from api.openai.decoding import Fields, decoded
+from api.openai.tools import CacheControl, no_custom_tools
 from api.problems import InvalidRequest
 
 MAX_MESSAGES = 2048
 _MAX_PARTS = 2048
 _SHORT = 512
+_LONGEST_SCHEME = 64
 
 Message: TypeAlias = dict[str, Any]
 Short: TypeAlias = Annotated[str, Meta(max_length=_SHORT)]
@@ -33,16 +34,14 @@ class CacheBreakpoint(_Shape, kw_only=True):
 
 
 class _Part(_Shape, kw_only=True):
-    ignored: ClassVar[tuple[str, ...]] = ("cache_control",)
-
     prompt_cache_breakpoint: CacheBreakpoint | None = None
-    cache_control: Any = None
+    cache_control: CacheControl | None = None
 
 
 class Text(_Part, kw_only=True, tag="text"):
     """Words. `annotations` come back from clients that echo what they were sent."""
 
-    ignored: ClassVar[tuple[str, ...]] = ("cache_control", "annotations")
+    ignored: ClassVar[tuple[str, ...]] = ("annotations",)
 
     text: str
     annotations: Any = None
@@ -113,6 +112,13 @@ class Call(_Shape, kw_only=True, tag="function"):
     provider_specific_fields: Any = None
 
 
+class CustomCall(_Shape, kw_only=True, tag="custom"):
+    """A call of a custom tool. Known, and refused."""
+
+    id: Any = None
+    custom: Any = None
+
+
 class AudioId(_Shape, kw_only=True):
     """A spoken answer given earlier."""
 
@@ -124,28 +130,32 @@ Content: TypeAlias = str | Annotated[list[Text | Image | InputAudio | File], Met
 Answer: TypeAlias = str | Annotated[list[Text | Refusal], Meta(max_length=_MAX_PARTS)]
 
 
-class Developer(_Shape, kw_only=True, tag="developer", tag_field="role"):
+class _Message(_Shape, kw_only=True):
+    """What those who speak have in common; `cache_control` here means the end of the content."""
+
+    name: Short | None = None
+    cache_control: CacheControl | None = None
+
+
+class Developer(_Message, kw_only=True, tag="developer", tag_field="role"):
     """Instructions, in the newer role."""
 
     content: Words
-    name: Short | None = None
 
 
-class System(_Shape, kw_only=True, tag="system", tag_field="role"):
+class System(_Message, kw_only=True, tag="system", tag_field="role"):
     """Instructions."""
 
     content: Words
-    name: Short | None = None
 
 
-class User(_Shape, kw_only=True, tag="user", tag_field="role"):
+class User(_Message, kw_only=True, tag="user", tag_field="role"):
     """What the user says."""
 
     content: Content
-    name: Short | None = None
 
 
-class Assistant(_Shape, kw_only=True, tag="assistant", tag_field="role"):
+class Assistant(_Message, kw_only=True, tag="assistant", tag_field="role"):
     """What the agent said. Clients echo what other providers add to it: reasoning, annotations and more."""
 
     ignored: ClassVar[tuple[str, ...]] = (
@@ -154,10 +164,9 @@ class Assistant(_Shape, kw_only=True, tag="assistant", tag_field="role"):
     )  # fmt: skip
 
     content: Answer | None = None
-    name: Short | None = None
     refusal: str | None = None
     audio: AudioId | None = None
-    tool_calls: Annotated[list[Call], Meta(max_length=128)] | None = None
+    tool_calls: Annotated[list[Call | CustomCall], Meta(max_length=128)] | None = None
     function_call: Function | None = None
     annotations: Any = None
     provider_specific_fields: Any = None
@@ -167,12 +176,11 @@ class Assistant(_Shape, kw_only=True, tag="assistant", tag_field="role"):
     thinking_blocks: Any = None
 
 
-class ToolResult(_Shape, kw_only=True, tag="tool", tag_field="role"):
+class ToolResult(_Message, kw_only=True, tag="tool", tag_field="role"):
     """What the client's tool returned."""
 
     content: Words
     tool_call_id: CallId
-    name: Short | None = None
 
 
 class FunctionResult(_Shape, kw_only=True, tag="function", tag_field="role"):
@@ -207,11 +215,14 @@ def _check_one(index: int, message: AnyMessage, ignored: set[str]) -> None:
     if isinstance(content, list):
         for position, part in enumerate(content):
             _leave_out("messages[].content[]", part, ignored)
-            if isinstance(part, Image):
-                _check_url(part.image_url.url, f"messages[{index}].content[{position}].image_url.url")
+            _check_part(part, f"messages[{index}].content[{position}]")
+    if isinstance(message, _Message) and message.cache_control is not None:
+        _mark_last_part(message)
     if not isinstance(message, Assistant):
         return
-    for call in message.tool_calls or ():
+    for position, call in enumerate(message.tool_calls or ()):
+        if isinstance(call, CustomCall):
+            raise no_custom_tools(f"messages[{index}].tool_calls[{position}].type")
         _leave_out("messages[].tool_calls[]", call, ignored)
     if not (
         message.tool_calls or message.function_call or message.refusal or message.audio or message.content is not None
@@ -229,28 +240,50 @@ def _leave_out(where: str, shape: _Shape, ignored: set[str]) -> None:
             ignored.add(f"{where}.{name}")
 
 
+def _mark_last_part(message: Any) -> None:
+    """Put a message's mark where models look for it."""
+    mark, message.cache_control = message.cache_control, None
+    if isinstance(message.content, str) and message.content:
+        message.content = [Text(text=message.content)]
+    if message.content and not isinstance(message.content[-1], Refusal):
+        message.content[-1].cache_control = mark
+
+
+def _check_part(part: Any, param: str) -> None:
+    if isinstance(part, Image):
+        _check_url(part.image_url.url, f"{param}.image_url.url")
+    elif isinstance(part, File):
+        _check_file(part.file, f"{param}.file")
+
+
 def _check_url(url: str, param: str) -> None:
     """Nobody here fetches it, but neither shall a model's provider be asked to look inside its own network."""
     if url[:5].lower() == "data:":
         return
     try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-    except ValueError:
-        host, parts = "", urlsplit("")
-    if parts.scheme not in ("http", "https") or not host or _is_inside(host):
+        outbound.check_public_url(url)
+    except outbound.ForbiddenAddress:
         raise InvalidRequest(
             "An image must be a public http(s) URL or a data URL.", code="invalid_image_url", param=param
+        ) from None
+
+
+def _check_file(file: FileData, param: str) -> None:
+    """The file itself and nothing else: an id would name a file among those of whoever's key is used."""
+    if file.file_id is not None:
+        raise InvalidRequest(
+            "Files cannot be named by an id, which is not yours alone. Send the file itself as 'file_data'.",
+            code="unsupported_parameter",
+            param=f"{param}.file_id",
         )
-
-
-def _is_inside(host: str) -> bool:
-    if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
-        return True
-    try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        return False
+    if file.file_data is None:
+        raise InvalidRequest(
+            f"'{param}.file_data' is required.", code="missing_required_parameter", param=f"{param}.file_data"
+        )
+    if "://" in file.file_data[:_LONGEST_SCHEME]:
+        raise InvalidRequest(
+            "A file must be sent in base64 or as a data URL, not as an address.", param=f"{param}.file_data"
+        )
 
 
 def _modernized(messages: Iterable[Message]) -> list[Message]:

@@ -7,9 +7,12 @@ from msgspec import Meta
 
 from api.openai.decoding import MAX_INTEGER, Fields, decoded
 from api.openai.tools import Schema
+from api.problems import InvalidRequest
+from skills.sdk.parameters import VENDORS
 
 _MAX_TOKENS = 2**31 - 1
 _SHORT = 512
+LONGEST_OF_VENDORS = 262_144
 
 Penalty: TypeAlias = Annotated[float, Meta(ge=-2, le=2)]
 Tokens: TypeAlias = Annotated[int, Meta(ge=1, le=_MAX_TOKENS)]
@@ -161,13 +164,15 @@ _TYPES: dict[str, Any] = {
 }
 _DECODERS = {name: msgspec.json.Decoder(kind | None) for name, kind in _TYPES.items()}
 
+_any = msgspec.json.Decoder()
+
 max_tokens = msgspec.json.Decoder(Tokens | None)
 model_name = msgspec.json.Decoder(Annotated[str, Meta(max_length=256)] | None)
 stream = msgspec.json.Decoder(bool | None)
 stream_options = msgspec.json.Decoder(StreamOptions | None)
 
 PARAMETERS = frozenset(_TYPES)
-"""Fields that reach the model under their own name."""
+"""Fields of OpenAI's that reach the model under their own name."""
 
 HANDLED = frozenset(
     {
@@ -177,27 +182,24 @@ HANDLED = frozenset(
 )  # fmt: skip
 """Fields that the platform itself acts on."""
 
-IGNORED = frozenset(
-    {
-        "add_generation_prompt", "best_of", "chat_template_kwargs", "continue_final_message", "documents",
-        "early_stopping", "enable_thinking", "guided_choice", "guided_grammar", "guided_json", "guided_regex",
-        "ignore_eos", "include_reasoning", "include_stop_str_in_output", "length_penalty", "min_p",
-        "min_tokens", "mirostat", "mirostat_eta", "mirostat_tau", "num_ctx", "num_predict", "prompt_mode",
-        "provider", "reasoning", "reasoning_format", "reasoning_summary", "repeat_penalty",
-        "repetition_penalty", "return_citations", "return_images", "return_related_questions", "safe_prompt",
-        "search_domain_filter", "search_parameters", "search_recency_filter", "skip_special_tokens",
-        "spaces_between_special_tokens", "stop_token_ids", "structured_outputs", "tfs_z", "think", "thinking",
-        "thinking_budget", "top_a", "top_k", "transforms", "truncate_prompt_tokens", "typical_p", "usage",
-        "use_beam_search",
-    }
-)  # fmt: skip
-"""Fields that OpenAI does not have, that popular clients send to everyone, and that steer nothing but sampling."""
+IGNORED = frozenset(("best_of", "num_predict", "search_parameters", "usage", "use_beam_search"))
+"""Fields of other vendors that no model is ever sent: they cost more than a run counts, or unset its limits."""
 
 
 def parameters_of(fields: Fields) -> dict[str, Any]:
-    """What the request sets of the fields that reach the model; null is the same as absent."""
+    """What the request sets of the fields that reach a model; null is the same as absent."""
     values = {}
     for name, raw in fields.items():
-        if (decoder := _DECODERS.get(name)) and (value := decoded(name, raw, decoder)) is not None:
-            values[name] = msgspec.to_builtins(value)
+        if decoder := _DECODERS.get(name):
+            if (value := decoded(name, raw, decoder)) is not None:
+                values[name] = msgspec.to_builtins(value)
+        elif name in VENDORS and (value := _vendors(name, raw)) is not None:
+            values[name] = value
     return values
+
+
+def _vendors(name: str, raw: msgspec.Raw) -> Any:
+    """A field of another vendor's, as it came: what it may hold is for the model's own server to say."""
+    if memoryview(raw).nbytes > LONGEST_OF_VENDORS:
+        raise InvalidRequest(f"'{name}' is longer than {LONGEST_OF_VENDORS} bytes.", param=name)
+    return decoded(name, raw, _any)

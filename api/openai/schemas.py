@@ -8,13 +8,14 @@ from api.openai.decoding import Fields, decoded, fields_of
 from api.openai.messages import Message, messages_of
 from api.openai.tools import Tool, choice_of, tools_of
 from api.problems import InvalidRequest
+from skills.sdk.parameters import VENDORS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Completion:
     """What a client asks for. `parameters` are the fields that reach the model, by their OpenAI names.
 
-    `ignored` names the fields that were left out on purpose; `legacy` says that the client calls tools "functions".
+    `ignored` names the fields that no model is sent; `legacy` says that the client calls tools "functions".
     """
 
     model: str | None
@@ -39,7 +40,7 @@ def decode(body: bytes) -> Completion:
     options = _stream_options(fields, stream=stream)
     legacy = "functions" in fields or ("function_call" in fields and "tools" not in fields)
     messages = messages_of(fields, ignored)
-    tools = tools_of(fields, ignored)
+    tools = tools_of(fields)
     values = _parameters(fields, legacy=legacy)
     return Completion(
         model=decoded("model", fields["model"], parameters.model_name) if "model" in fields else None,
@@ -59,7 +60,7 @@ def decode(body: bytes) -> Completion:
 
 def _ignored(fields: Fields) -> set[str]:
     """The fields to leave out. Whatever nobody has heard of is refused: it may be meant to steer the platform."""
-    unheard = fields.keys() - parameters.PARAMETERS - parameters.HANDLED
+    unheard = fields.keys() - parameters.PARAMETERS - parameters.HANDLED - VENDORS
     for name in sorted(unheard - parameters.IGNORED):
         shown = name[:64]
         raise InvalidRequest(f"Unrecognized request argument: '{shown}'.", code="unknown_parameter", param=shown)

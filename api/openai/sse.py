@@ -21,7 +21,12 @@ class EventStream:
     """Sends pieces as they come. The status goes out with the first of them, so what fails before is told honestly."""
 
     def __init__(
-        self, exchange: Exchange, *, headers: Headers, keep_alive_s: float, failure: Callable[[bytes], bytes]
+        self,
+        exchange: Exchange,
+        *,
+        headers: Callable[[], Headers],
+        keep_alive_s: float,
+        failure: Callable[[bytes], bytes],
     ) -> None:
         self._exchange = exchange
         self._headers = headers
@@ -37,7 +42,7 @@ class EventStream:
         if not self._exchange.status:
             metrics.first_chunk.observe(self._exchange.elapsed_s)
             self._exchange.fail = self._fail
-            await self._exchange.start(200, [*_HEADERS, *self._headers])
+            await self._exchange.start(200, [*_HEADERS, *self._headers()])
         await self._exchange.write(data, more=more)
         self._last_sent_at = self._now()
         self._is_writing = False

@@ -30,11 +30,18 @@ class Definition(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True)
     strict: bool | None = None
 
 
+class CacheControl(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """The provider's prompt cache ends here, as other providers' clients say it."""
+
+    type: Literal["ephemeral"]
+    ttl: Literal["5m", "1h"] | None = None
+
+
 class FunctionTool(msgspec.Struct, tag="function", forbid_unknown_fields=True, omit_defaults=True):
-    """A function of the client's; `cache_control` is what other providers' clients add to it."""
+    """A function of the client's."""
 
     function: Definition
-    cache_control: Any = None
+    cache_control: CacheControl | None = None
 
 
 class CustomTool(msgspec.Struct, tag="custom"):
@@ -76,11 +83,11 @@ _function_choice = msgspec.json.Decoder(Named)
 Tool: TypeAlias = dict[str, Any]
 
 
-def tools_of(fields: Fields, ignored: set[str]) -> tuple[Tool, ...]:
+def tools_of(fields: Fields) -> tuple[Tool, ...]:
     """The request's tools as the runtime takes them, whichever of the two forms they came in."""
     if "functions" in fields and "tools" in fields:
         raise InvalidRequest("'functions' is the old name of 'tools'. Send one of them.", param="functions")
-    tools = _modern(fields, ignored) if "tools" in fields else _legacy(fields)
+    tools = _modern(fields) if "tools" in fields else _legacy(fields)
     names = [tool["function"]["name"] for tool in tools]
     if len(names) != len(set(names)):
         raise InvalidRequest("Two tools have the same name.", param="tools")
@@ -96,14 +103,19 @@ def choice_of(fields: Fields) -> Any:
     return None
 
 
-def _modern(fields: Fields, ignored: set[str]) -> tuple[Tool, ...]:
+def no_custom_tools(param: str) -> InvalidRequest:
+    """The refusal of tools with free-form input."""
+    return InvalidRequest(
+        "Custom tools are not supported. Declare a function tool instead.", code="unsupported_parameter", param=param
+    )
+
+
+def _modern(fields: Fields) -> tuple[Tool, ...]:
     tools = []
     for index, tool in enumerate(decoded("tools", fields["tools"], _tools) or ()):
         if isinstance(tool, CustomTool):
-            raise _no_custom_tools(f"tools[{index}].type")
-        if tool.cache_control is not None:
-            ignored.add("tools[].cache_control")
-        tools.append({"type": "function", "function": msgspec.to_builtins(tool.function)})
+            raise no_custom_tools(f"tools[{index}].type")
+        tools.append(msgspec.to_builtins(tool))
     return tuple(tools)
 
 
@@ -122,9 +134,9 @@ def _current_choice(raw: msgspec.Raw) -> Any:
         return decoded("tool_choice", raw, _choice_mode)
     choice = decoded("tool_choice", raw, _choice)
     if isinstance(choice, CustomChoice):
-        raise _no_custom_tools("tool_choice.type")
+        raise no_custom_tools("tool_choice.type")
     if isinstance(choice, AllowedChoice) and any(isinstance(tool, CustomChoice) for tool in choice.allowed_tools.tools):
-        raise _no_custom_tools("tool_choice.allowed_tools.tools")
+        raise no_custom_tools("tool_choice.allowed_tools.tools")
     return msgspec.to_builtins(choice)
 
 
@@ -135,9 +147,3 @@ def _legacy_choice(raw: msgspec.Raw) -> Any:
     if start == b'"':
         return decoded("function_call", raw, _function_mode)
     return {"type": "function", "function": {"name": decoded("function_call", raw, _function_choice).name}}
-
-
-def _no_custom_tools(param: str) -> InvalidRequest:
-    return InvalidRequest(
-        "Custom tools are not supported. Declare a function tool instead.", code="unsupported_parameter", param=param
-    )

@@ -6,24 +6,20 @@ from typing import Any
 
 import outbound
 from skills.sdk import Credential, Message, ModelRejected, ModelRequest, ModelUnauthorized
+from skills.sdk.parameters import OPENAI, VENDORS
 
-PARAMETERS = frozenset(
-    (
-        "audio", "frequency_penalty", "function_call", "functions", "logit_bias", "logprobs", "modalities", "n",
-        "parallel_tool_calls", "prediction", "presence_penalty", "prompt_cache_key", "reasoning_effort",
-        "response_format", "safety_identifier", "seed", "service_tier", "stop", "store", "temperature", "thinking",
-        "tool_choice", "top_k", "top_logprobs", "top_p", "user", "verbosity", "web_search_options",
-    )
-)  # fmt: skip
-"""What a request may set; litellm says which of it a model does not take."""
-IGNORED = frozenset(
-    (
-        "chat_template_kwargs", "guided_choice", "guided_grammar", "guided_json", "guided_regex", "include_reasoning",
-        "metadata", "min_p", "min_tokens", "provider", "reasoning", "repetition_penalty", "skip_special_tokens",
-        "top_a", "transforms",
-    )
-)  # fmt: skip
-"""What clients send to everyone, and what litellm would take for orders to itself."""
+BESIDE = frozenset(("metadata", "moderation", "prompt_cache_options"))
+"""Fields of OpenAI's that litellm does not know, or takes for orders to itself: they go to OpenAI beside the rest."""
+_TAKEN: Mapping[str, frozenset[str]] = {
+    "anthropic": frozenset(("cache_control", "thinking", "top_k")),
+    "deepseek": frozenset(("thinking",)),
+    "fireworks_ai": frozenset(("min_p", "repetition_penalty", "top_k")),
+    "gemini": frozenset(("thinking", "top_k")),
+    "hosted_vllm": frozenset(("min_p", "repetition_penalty", "top_k")),
+    "openrouter": frozenset(("cache_control", "min_p", "repetition_penalty", "top_a", "top_k")),
+    "together_ai": frozenset(("min_p", "repetition_penalty", "top_k")),
+}
+"""What models of a provider take besides OpenAI's fields."""
 OWN_KEY_PROVIDERS = frozenset(
     (
         "ai21", "anthropic", "cerebras", "cohere", "cohere_chat", "dashscope", "deepinfra", "deepseek", "fireworks_ai",
@@ -62,14 +58,7 @@ def arguments_of(
     timeout: object,
 ) -> dict[str, Any]:
     """The keyword arguments. Raises ModelRejected for a parameter that no model takes."""
-    for name in request.parameters:
-        if name not in PARAMETERS and name not in IGNORED:
-            raise ModelRejected(f"Models of this kind take no {name!r}.", parameter=name, code="unsupported_parameter")
-    if request.parameters.get("n") not in (None, 1):
-        raise ModelRejected(
-            "Models of this kind give one reply at a time.", parameter="n", code="unsupported_parameter"
-        )
-    arguments = {name: value for name, value in request.parameters.items() if name in PARAMETERS and value is not None}
+    arguments = _parameters(request.parameters, provider=provider)
     if request.tools:
         arguments["tools"] = [dict(tool) for tool in request.tools]
     if request.max_output_tokens is not None:
@@ -87,6 +76,30 @@ def arguments_of(
         "num_retries": 0,
         "max_retries": 0,
     }
+
+
+def takes(name: str, *, provider: str) -> bool:
+    """Whether models of the provider take a field that OpenAI does not have."""
+    return name in _TAKEN.get(provider, ())
+
+
+def _parameters(given: Mapping[str, Any], *, provider: str) -> dict[str, Any]:
+    """Those on a list, by which nothing but the reply is steered."""
+    for name in given:
+        is_known = name in VENDORS or (name in OPENAI and (name not in BESIDE or provider == "openai"))
+        if not is_known:
+            raise ModelRejected(f"Models of this kind take no {name!r}.", parameter=name, code="unsupported_parameter")
+    if given.get("n") not in (None, 1):
+        raise ModelRejected(
+            "Models of this kind give one reply at a time.", parameter="n", code="unsupported_parameter"
+        )
+    sent = {
+        name: value
+        for name, value in given.items()
+        if value is not None and (name in OPENAI or takes(name, provider=provider))
+    }
+    beside = {name: sent.pop(name) for name in BESIDE & sent.keys()}
+    return {**sent, "extra_body": beside} if beside else sent
 
 
 async def without_addresses(messages: Sequence[Message]) -> list[Message]:

@@ -5,7 +5,7 @@ from functools import partial
 
 from pydantic import Field
 
-from skills.litellm.arguments import check_credential
+from skills.litellm.arguments import check_credential, takes
 from skills.litellm.client import Call, attempt
 from skills.sdk import (
     Chunk,
@@ -42,6 +42,10 @@ class LiteLLMSkill(ModelSkill):
         """Seconds of silence within the reply."""
 
     options: Options
+
+    def takes(self, name: str, *, model: str) -> bool:
+        """What is sent beyond OpenAI's fields depends on the provider."""
+        return takes(name, provider=model.partition("/")[0])
 
     def stream(self, ctx: RunContext, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yield the reply as it comes, trying again only while nothing has come."""

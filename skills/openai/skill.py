@@ -21,6 +21,7 @@ from skills.sdk import (
     RunContext,
     Skill,
 )
+from skills.sdk.parameters import VENDORS
 from skills.sdk.retries import retried
 
 OPENAI = "https://api.openai.com/v1"
@@ -58,6 +59,10 @@ class OpenAISkill(ModelSkill):
 
     options: Options
 
+    def takes(self, name: str, *, model: str) -> bool:
+        """Servers of this kind are many; OpenAI's own knows no fields but its own."""
+        return name == "prompt_cache_breakpoint" or (name in VENDORS and self.options.base_url != OPENAI)
+
     def stream(self, ctx: RunContext, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yield the reply as it comes, trying again only while nothing has come."""
         return retried(partial(self._call, ctx, request), attempt, retries=self.options.retries)
@@ -70,6 +75,8 @@ class OpenAISkill(ModelSkill):
         field = options.output_limit_field
         if field == "auto":
             field = "max_completion_tokens" if at_openai else "max_tokens"
+        if at_openai:
+            ctx.ignored.update(VENDORS & request.parameters.keys())
         provider, _, model = request.model.partition("/")
         model = model if provider in self.providers and model else request.model
         return Call(

@@ -48,6 +48,8 @@ class RunContext:
     messages: list[dict[str, Any]] = field(default_factory=list)
     """The conversation as the model sees it; grows as the run goes on."""
     usage: list[UsageRecord] = field(default_factory=list)
+    ignored: set[str] = field(default_factory=set)
+    """Fields of the request that were left out. Whoever leaves one out adds its name: the caller is told."""
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
     waited: Waited = field(default_factory=Waited)
 

@@ -47,7 +47,8 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One call of a model. `messages` and `tools` are in Chat Completions shape.
 
     `parameters` holds the request's other fields by their OpenAI names (temperature, response_format, tool_choice …),
-    already checked against the allow-list. `max_output_tokens` is what is paid for; None means unlimited.
+    already checked against the allow-list, and those of other vendors that the skill says it takes.
+    `max_output_tokens` is what is paid for; None means unlimited.
     """
 
     model: str
@@ -62,6 +63,14 @@ class ModelSkill(Skill):
 
     providers: ClassVar[frozenset[str]] = frozenset()
     """The `provider/` prefixes of model names that this skill serves."""
+
+    def takes(self, name: str, *, model: str) -> bool:
+        """Whether `provider/model` may be sent a field that OpenAI does not have, or a mark on messages and tools.
+
+        Of `VENDORS` and `MARKS` in `skills.sdk.parameters`, requests hold what is taken; the rest is left out before,
+        and the caller told. A skill that learns better later leaves the field out itself, and adds it to `ctx.ignored`.
+        """
+        return False
 
     def stream(self, ctx: RunContext, request: ModelRequest) -> AsyncIterator[Chunk]:
         """Yield the model's reply as it comes; raise a ModelFailed. Written as an async generator.

@@ -12,6 +12,10 @@ HELLO = [{"role": "user", "content": "hello"}]
 CALL = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
 
 
+def file_part(**file: str) -> dict[str, Any]:
+    return {"role": "user", "content": [{"type": "file", "file": file}]}
+
+
 def decode(**fields: Any) -> schemas.Completion:
     return schemas.decode(json.dumps({"messages": HELLO, **fields}).encode())
 
@@ -143,11 +147,24 @@ def test_what_steers_the_platform_or_is_unknown_is_refused(name: str) -> None:
     assert refused(**{name: "http://attacker"}) == ("unknown_parameter", name)
 
 
-def test_what_clients_send_to_everyone_is_ignored_and_named() -> None:
-    completion = decode(top_k=4, min_p=0.1, chat_template_kwargs={"thinking": {"deep": [1]}})
+def test_what_clients_send_to_everyone_goes_to_models_that_take_it() -> None:
+    sent = {"top_k": 4, "min_p": 0.1, "chat_template_kwargs": {"thinking": {"deep": [1]}}}
 
-    assert completion.ignored == ("chat_template_kwargs", "min_p", "top_k")
+    completion = decode(**sent, think=None)
+
+    assert completion.parameters == sent
+    assert completion.ignored == ()
+
+
+def test_what_costs_more_than_a_run_counts_is_ignored_and_named() -> None:
+    completion = decode(best_of=20, num_predict=-1)
+
     assert completion.parameters == {}
+    assert completion.ignored == ("best_of", "num_predict")
+
+
+def test_a_field_of_a_vendor_has_a_size() -> None:
+    assert refused(guided_json={"enum": ["x" * 300_000]}) == ("invalid_value", "guided_json")
 
 
 @pytest.mark.parametrize(
@@ -244,6 +261,19 @@ def test_every_role_and_part_is_taken_as_sent() -> None:
         ([{"role": "user", "content": [{"type": "video"}]}], "invalid_value", "messages[0].content[0].type"),
         ([{"role": "user", "content": "x", "secret": 1}], "unknown_parameter", "messages[0].secret"),
         ([{"role": "assistant", "content": None}], "missing_required_parameter", "messages[0].content"),
+        (
+            [
+                {
+                    "role": "assistant",
+                    "tool_calls": [{"id": "c", "type": "custom", "custom": {"name": "x", "input": ""}}],
+                }
+            ],
+            "unsupported_parameter",
+            "messages[0].tool_calls[0].type",
+        ),
+        ([file_part(file_id="file-1")], "unsupported_parameter", "messages[0].content[0].file.file_id"),
+        ([file_part(filename="a.pdf")], "missing_required_parameter", "messages[0].content[0].file.file_data"),
+        ([file_part(file_data="http://inside/a")], "invalid_value", "messages[0].content[0].file.file_data"),
         ([{"role": "tool", "content": "x"}], "missing_required_parameter", "messages[0].tool_call_id"),
         ([{"role": "tool", "content": "x", "tool_call_id": "a"}], "invalid_value", "messages[0].tool_call_id"),
         (HELLO * 2049, "invalid_value", "messages"),
@@ -259,7 +289,11 @@ def test_a_wrong_message_is_named(messages: Any, code: str, param: str) -> None:
     "url",
     [
         "http://169.254.169.254/latest", "http://0.0.0.0:6379", "http://[::1]/", "http://localhost/", "file:///etc/passwd",
-        "http://db.internal/", "gopher://x", "http://", "http://[", "//example.com/a",
+        "http://db.internal/", "gopher://x", "http://", "http://[", "//example.com/a", "http://2852039166/",
+        "http://0xa9fea9fe/", "http://0251.0376.0251.0376/", "http://169.254.43518/", "http://[::ffff:169.254.169.254]/",
+        "http://[64:ff9b::a9fe:a9fe]/", "http://169.254.169.254./", "http://localhost./", "http://example.com@127.0.0.1/",
+        "http://user:secret@example.com/a.png", "http://127.1/", "http://100.100.100.200/", "http://[fd00:ec2::254]/",
+        "http://example.com:6379/", "http://metadata.google.internal/", "http://%31%36%39.254.169.254/",
     ],
 )  # fmt: skip
 def test_an_image_inside_is_refused(url: str) -> None:
@@ -273,7 +307,7 @@ def test_an_image_inside_is_refused(url: str) -> None:
 def test_echoed_extras_are_left_out_and_named() -> None:
     call = {**CALL, "index": 0}
     messages = [
-        {"role": "user", "content": [{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}]},
+        {"role": "user", "content": [{"type": "text", "text": "hi", "annotations": []}]},
         {"role": "assistant", "content": None, "tool_calls": [call], "reasoning_content": "hm", "refusal": None},
         {"role": "tool", "content": "x", "tool_call_id": "call_1"},
     ]
@@ -281,7 +315,7 @@ def test_echoed_extras_are_left_out_and_named() -> None:
     completion = decode(messages=messages)
 
     assert completion.ignored == (
-        "messages[].content[].cache_control",
+        "messages[].content[].annotations",
         "messages[].reasoning_content",
         "messages[].tool_calls[].index",
     )
@@ -350,10 +384,24 @@ def test_both_forms_of_tools_at_once_are_refused() -> None:
     assert refused(functions=[{"name": "look"}], tools=[tool("look")]) == ("invalid_value", "functions")
 
 
-def test_cache_marks_on_tools_are_ignored_and_named() -> None:
-    completion = decode(tools=[{**tool("look"), "cache_control": {"type": "ephemeral"}}])
+def test_cache_marks_are_kept_for_models_that_know_them() -> None:
+    mark = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    part = {"type": "text", "text": "hi"}
 
-    assert completion.ignored == ("tools[].cache_control",)
+    completion = decode(
+        tools=[{**tool("look"), **mark}],
+        messages=[
+            {"role": "user", "content": [{**part, **mark}]},
+            {"role": "user", "content": "hi", **mark},
+            {"role": "user", "content": [part, part], **mark},
+        ],
+    )
+
+    assert completion.tools == ({**tool("look"), **mark},)
+    assert [message["content"] for message in completion.messages] == [
+        [{**part, **mark}], [{**part, **mark}], [part, {**part, **mark}],
+    ]  # fmt: skip
+    assert completion.ignored == ()
 
 
 def test_custom_tools_among_the_allowed_are_refused() -> None:

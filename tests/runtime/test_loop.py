@@ -8,6 +8,7 @@ import pytest
 
 from agents.runtime.agent import BaseAgent
 from agents.runtime.events import Delta, Finished, ToolFinished, ToolStarted, TurnFinished
+from agents.runtime.system import CALLERS
 from skills.sdk import (
     BudgetExhausted,
     Chunk,
@@ -59,7 +60,7 @@ async def test_the_system_message_is_instructions_then_the_clients_then_prompts_
     assert list(model.requests[0].messages) == [
         {
             "role": "system",
-            "content": "Be kind.\n\nClient says.\n\nDeveloper says.\n\nBe brief.\n\nYou serve caller.",
+            "content": f"Be kind.\n\n{CALLERS}\n\nClient says.\n\nDeveloper says.\n\nBe brief.\n\nYou serve caller.",
         },
         {"role": "user", "content": "Hi"},
     ]
@@ -275,7 +276,7 @@ async def test_a_parameter_the_model_does_not_take_is_dropped_and_named_when_the
 
     assert reply.text == "ok"
     assert dict(model.requests[-1].parameters) == {"temperature": 0}
-    assert ctx.data["runtime"]["dropped_parameters"] == ["seed", "top_p"]
+    assert ctx.ignored == {"seed", "top_p"}
     assert len(ctx.usage) == 1
 
 

@@ -22,6 +22,7 @@ from skills.sdk import (
     RunContext,
     testing,
 )
+from skills.sdk.parameters import VENDORS
 from skills.sdk.retries import ConnectTimeout
 from skills.sdk.testing import MemorySecrets
 from tests.fakes.unanswering import unanswering
@@ -191,9 +192,17 @@ async def test_hanging_up_after_any_piece_reaches_the_upstream(upstream: Upstrea
     assert upstream.exchanges[0].sale.tokens < 100
 
 
-@each_provider
-async def test_only_what_is_on_the_list_is_sent(upstream: Upstream, provider: str) -> None:
-    parameters = {"temperature": 0.5, "seed": 7, "min_p": 0.1, "metadata": {"a": "b"}}
+@pytest.mark.parametrize(
+    ("provider", "taken", "left_out"),
+    [
+        ("openai", {"metadata": {"a": "b"}, "prompt_cache_options": {"ttl": "30m"}}, {"min_p": 0.1, "thinking": {}}),
+        ("hosted_vllm", {"min_p": 0.1, "top_k": 4}, {"thinking": {}, "provider": {"order": ["x"]}}),
+    ],
+)
+async def test_only_what_is_on_the_list_is_sent(
+    upstream: Upstream, provider: str, taken: dict[str, Any], left_out: dict[str, Any]
+) -> None:
+    parameters = {"temperature": 0.5, "seed": 7, **taken, **left_out}
     asked = request(f"{provider}/echo", parameters=parameters, max_output_tokens=9)
 
     await collected(context(upstream), asked)
@@ -202,8 +211,10 @@ async def test_only_what_is_on_the_list_is_sent(upstream: Upstream, provider: st
     limit = "max_completion_tokens" if provider == "openai" else "max_tokens"
     assert sent.body == {
         "model": "echo", "messages": [{"role": "user", "content": "hello you"}], "temperature": 0.5, "seed": 7,
-        limit: 9, "stream": True, "stream_options": {"include_usage": True},
+        limit: 9, "stream": True, "stream_options": {"include_usage": True}, **taken,
     }  # fmt: skip
+    assert all(skill().takes(name, model=f"{provider}/echo") for name in taken.keys() & VENDORS)
+    assert not any(skill().takes(name, model=f"{provider}/echo") for name in left_out)
     assert sent.headers["authorization"] == f"Bearer {KEY}"
 
 
@@ -211,7 +222,7 @@ async def test_only_what_is_on_the_list_is_sent(upstream: Upstream, provider: st
     "name",
     ["api_base", "api_key", "base_url", "mock_response", "extra_headers", "extra_body", "headers", "callbacks",
      "success_callback", "input_cost_per_token", "custom_llm_provider", "fallbacks", "cache", "num_retries", "client",
-     "timeout", "model_list", "messages", "stream_options"],
+     "timeout", "model_list", "messages", "stream_options", "function_call", "functions"],
 )  # fmt: skip
 async def test_litellms_own_keywords_are_nobodys_to_give(upstream: Upstream, name: str) -> None:
     with pytest.raises(ModelRejected) as raised:
