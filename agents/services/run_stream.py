@@ -48,13 +48,11 @@ class RunStream(AsyncIterator[Event]):
     the stream: the run is then aborted or finishes by itself, as its agent says, and is settled all the same.
     """
 
-    def __init__(
-        self, *, run_id: UUID, public_name: str, created: int, channel: Channel, ignored: Set[str] = frozenset()
-    ) -> None:
+    def __init__(self, *, run_id: UUID, public_name: str, created: int, channel: Channel) -> None:
         self.run_id = run_id
         self.public_name = public_name
         self.created = created
-        self.ignored = ignored
+        self.ignored: Set[str] = frozenset()
         """Fields of the request that its model is not sent, as far as that is known by now."""
         self.receipt: Receipt | None = None
         """Set when iterating has ended."""

@@ -67,6 +67,7 @@ class RunTask:
         """Let it go, as its caller's organization; it takes its place among the runs of the process at once."""
         running().add(self)
         self.stream.on_leave = self.leave
+        self.stream.ignored = self.ctx.ignored
         with organization_context(self.reservation.payer):
             self.task = asyncio.create_task(self._work(), name=f"run {self.ctx.run_id}")
         self.task.add_done_callback(self._over)

@@ -147,13 +147,7 @@ def _assemble(
         meter=meter,
         reservation=_reservation(caller, version, agent, request, public_name),
         record=_record(caller, version, request, public_name),
-        stream=RunStream(
-            run_id=request.run_id,
-            public_name=public_name,
-            created=int(time.time()),
-            channel=channel,
-            ignored=ctx.ignored,
-        ),
+        stream=RunStream(run_id=request.run_id, public_name=public_name, created=int(time.time()), channel=channel),
         channel=channel,
     )
 
