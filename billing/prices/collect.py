@@ -33,16 +33,20 @@ UNITS = {
     "output_cost_per_audio_token": "output_audio",
     "output_cost_per_image_token": "output_image",
 }
+MODES = ("chat", "embedding")
 WHOLES = ("input_cost_per_token", "output_cost_per_token")
 PROVIDERS = {"bedrock_converse": "bedrock", "cohere_chat": "cohere", "text-completion-openai": "openai"}
 _TIER = re.compile(r"(?P<name>.+)_above_(?P<thousands>\d+)k_tokens")
 
 
 def collect(models: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The prices of all chat models by our names and by litellm's: tiers by their least input, and the most output."""
+    """The prices of all models for chat and embeddings by our names and by litellm's.
+
+    Each has tiers by their least input, and the most output.
+    """
     collected: dict[str, Any] = {}
     for name, entry in models.items():
-        if entry.get("mode") != "chat" or not (tiers := _tiers(entry)):
+        if entry.get("mode") not in MODES or not (tiers := _tiers(entry)):
             continue
         most = entry.get("max_output_tokens")
         price = {"tiers": tiers, "most": most if isinstance(most, int) and most > 0 else None}
@@ -69,6 +73,8 @@ def _tiers(entry: Mapping[str, Any]) -> dict[str, dict[str, int]]:
         if name in UNITS and isinstance(value, int | float) and (value or name in WHOLES):
             tiers.setdefault(str(above), {}).setdefault(UNITS[name], _pico(value))
     first = tiers.get("0", {})
+    if entry["mode"] == "embedding" and first:
+        first["output"] = 0  # vectors are not written in tokens
     whole = "input" in first and "output" in first
     sane = all(0 <= pico <= DEAREST for tier in tiers.values() for pico in tier.values())
     # A price of nothing is more often a gap in the file than a gift.

@@ -36,16 +36,24 @@ def test_long_contexts_become_tiers() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"mode": "embedding"},
+        {"mode": "image_generation"},
         {"output_cost_per_token": None},
         {"input_cost_per_token": 0.0, "output_cost_per_token": 0.0, "cache_read_input_token_cost": 0.0},
         {"input_cost_per_token": 0.15},
         {"input_cost_per_token": -1e-07},
     ],
-    ids=["no chat model", "half a price", "no price", "a price per million", "a price below zero"],
+    ids=["neither chat nor embeddings", "half a price", "no price", "a price per million", "a price below zero"],
 )
 def test_what_is_doubtful_is_left_out(change: dict[str, Any]) -> None:
     assert collect.collect({"mini": {**MODEL, **change}}) == {}
+
+
+def test_vectors_cost_nothing_but_what_is_read() -> None:
+    entry = {"mode": "embedding", "litellm_provider": "openai", "input_cost_per_token": 2e-08}
+
+    collected = collect.collect({"text-embedding-3-small": entry})
+
+    assert collected["openai/text-embedding-3-small"] == {"tiers": {"0": {"input": 20_000, "output": 0}}, "most": None}
 
 
 def test_a_part_that_costs_nothing_costs_what_the_whole_costs() -> None:
