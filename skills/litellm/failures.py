@@ -114,12 +114,13 @@ def _body_in(message: str) -> dict[str, Any]:
 
 
 def _first_named(message: str) -> str | None:
-    listed = re.search(r"\[[^\]]*\]", message)
+    """The first name in litellm's words: a list of them for chat, names with values for embeddings."""
+    listed = re.search(r"\[[^\]]*\]|\{[^}]*\}", message)
     try:
         names = ast.literal_eval(listed.group()) if listed else []
     except (ValueError, SyntaxError):
         return None
-    return str(names[0]) if names else None
+    return str(next(iter(names))) if names else None
 
 
 def _wait(error: Any) -> float | None:

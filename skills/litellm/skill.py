@@ -1,16 +1,20 @@
 """Models of every provider that litellm knows."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from functools import partial
 
 from pydantic import Field
 
 from skills.litellm.arguments import check_credential, takes
 from skills.litellm.client import Call, attempt
+from skills.litellm.embeddings import EmbeddingCall, embedded
 from skills.sdk import (
     Chunk,
     Credential,
     CredentialReference,
+    EmbeddingRequest,
+    Embeddings,
     ModelRejected,
     ModelRequest,
     ModelSkill,
@@ -51,12 +55,14 @@ class LiteLLMSkill(ModelSkill):
         """Yield the reply as it comes, trying again only while nothing has come."""
         return retried(partial(self._call, ctx, request), attempt, retries=self.options.retries)
 
+    async def embed(self, ctx: RunContext, request: EmbeddingRequest) -> Embeddings:
+        """One vector for each input, trying again like `stream`."""
+        answers = retried(partial(self._embedding_call, ctx, request), embedded, retries=self.options.retries)
+        async with aclosing(answers):
+            return await anext(answers)
+
     async def _call(self, ctx: RunContext, request: ModelRequest) -> Call:
-        provider, _, model = request.model.partition("/")
-        if not model:
-            raise ModelRejected("A model is named as provider/model.", parameter="model")
-        credential = await self._stored(ctx, provider)
-        check_credential(credential, provider=provider)
+        provider, model, credential = await self._reached(ctx, request.model)
         return Call(
             request=request,
             provider=provider,
@@ -66,6 +72,25 @@ class LiteLLMSkill(ModelSkill):
             first_byte_s=self.options.first_byte_timeout_s,
             idle_s=self.options.idle_timeout_s,
         )
+
+    async def _embedding_call(self, ctx: RunContext, request: EmbeddingRequest) -> EmbeddingCall:
+        provider, model, credential = await self._reached(ctx, request.model)
+        return EmbeddingCall(
+            request=request,
+            provider=provider,
+            model=model,
+            credential=credential,
+            seconds=self.options.first_byte_timeout_s,
+        )
+
+    async def _reached(self, ctx: RunContext, name: str) -> tuple[str, str, Credential]:
+        """The provider, what it calls the model, and the key it is reached with."""
+        provider, _, model = name.partition("/")
+        if not model:
+            raise ModelRejected("A model is named as provider/model.", parameter="model")
+        credential = await self._stored(ctx, provider)
+        check_credential(credential, provider=provider)
+        return provider, model, credential
 
     async def _stored(self, ctx: RunContext, provider: str) -> Credential:
         try:

@@ -9,11 +9,14 @@ import msgspec
 
 import outbound
 from skills.openai import failures
+from skills.openai.embeddings import vectors_of
 from skills.openai.sse import LINE_BYTES_MAX, Events, LineTooLong
 from skills.openai.wire import Reply
-from skills.sdk import Chunk, ModelUnreachable, Secret
+from skills.sdk import Chunk, Embeddings, ModelUnreachable, Secret
 
 ERROR_BYTES_MAX = 65_536
+EMBEDDING_BYTES_MAX = 200_000_000
+"""More than the largest number of the longest vectors take, written as numbers."""
 AFTER_FINISH_SECONDS = 5.0
 """How long to wait for usage and an end once every choice has its reason to end."""
 WIND_UP_SECONDS = 0.05
@@ -40,7 +43,11 @@ async def attempt(call: Call) -> AsyncGenerator[Chunk]:
         try:
             reply, events = Reply(choices=call.choices), Events()
             if not _is_stream(response, data):
-                data = b"data: " + (await _whole(response, data, call.idle_s)).translate(None, b"\r\n") + b"\n\n"
+                data = (
+                    b"data: "
+                    + (await _whole(response, data, call.idle_s, bytes_max=LINE_BYTES_MAX)).translate(None, b"\r\n")
+                    + b"\n\n"
+                )
             while True:
                 for event in events.feed(data) if data else events.end():
                     for chunk in reply.read(event):
@@ -55,6 +62,19 @@ async def attempt(call: Call) -> AsyncGenerator[Chunk]:
             raise ModelUnreachable("The model's provider sent more at once than a reply can be.") from None
         finally:
             response.close()
+
+
+async def embedded(call: Call) -> AsyncGenerator[Embeddings]:
+    """Send a request for embeddings and yield the answer, which comes whole. Raises a ModelFailed."""
+    with failures.told():
+        response, first = await _answered(call)
+        try:
+            answer = await _whole(response, first, call.idle_s, bytes_max=EMBEDDING_BYTES_MAX)
+        except LineTooLong:
+            raise ModelUnreachable("The model's provider sent more than its vectors can be.") from None
+        finally:
+            response.close()
+    yield vectors_of(answer)
 
 
 async def _answered(call: Call) -> tuple[aiohttp.ClientResponse, bytes]:
@@ -109,14 +129,14 @@ def _is_stream(response: aiohttp.ClientResponse, first: bytes) -> bool:
     return response.content_type == "text/event-stream" or not first.lstrip().startswith(b"{")
 
 
-async def _whole(response: aiohttp.ClientResponse, first: bytes, idle_s: float) -> bytes:
-    """The completion of a provider that does not stream."""
+async def _whole(response: aiohttp.ClientResponse, first: bytes, idle_s: float, *, bytes_max: int) -> bytes:
+    """An answer that is no stream."""
     parts, size = [first], len(first)
     while not response.content.at_eof():
         async with asyncio.timeout(idle_s):
             parts.append(await response.content.readany())
         size += len(parts[-1])
-        if size > LINE_BYTES_MAX:
+        if size > bytes_max:
             raise LineTooLong
     return b"".join(parts)
 

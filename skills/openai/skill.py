@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from functools import partial
 from typing import Literal
 
@@ -9,11 +10,14 @@ from pydantic import Field, field_validator
 from yarl import URL
 
 from skills.openai.body import body_of, choices_of
-from skills.openai.client import Call, attempt
+from skills.openai.client import Call, attempt, embedded
+from skills.openai.embeddings import embedding_body
 from skills.sdk import (
     Chunk,
     Credential,
     CredentialReference,
+    EmbeddingRequest,
+    Embeddings,
     ModelRequest,
     ModelSkill,
     ModelUnauthorized,
@@ -67,24 +71,46 @@ class OpenAISkill(ModelSkill):
         """Yield the reply as it comes, trying again only while nothing has come."""
         return retried(partial(self._call, ctx, request), attempt, retries=self.options.retries)
 
+    async def embed(self, ctx: RunContext, request: EmbeddingRequest) -> Embeddings:
+        """One vector for each input, trying again like `stream`."""
+        answers = retried(partial(self._embedding_call, ctx, request), embedded, retries=self.options.retries)
+        async with aclosing(answers):
+            return await anext(answers)
+
     async def _call(self, ctx: RunContext, request: ModelRequest) -> Call:
-        options = self.options
-        credential = await self._stored(ctx)
-        base_url = options.base_url or (credential.base_url if credential else None) or OPENAI
+        base_url, credential = await self._server(ctx)
         at_openai = URL(base_url).host == URL(OPENAI).host
-        field = options.output_limit_field
+        field = self.options.output_limit_field
         if field == "auto":
             field = "max_completion_tokens" if at_openai else "max_tokens"
         if at_openai:
             ctx.ignored.update(VENDORS & request.parameters.keys())
-        provider, _, model = request.model.partition("/")
-        model = model if provider in self.providers and model else request.model
+        body = body_of(request, model=self._name(request.model), limit_field=field, openai_itself=at_openai)
+        return self._sent(f"{base_url}/chat/completions", body, credential, choices=choices_of(request))
+
+    async def _embedding_call(self, ctx: RunContext, request: EmbeddingRequest) -> Call:
+        base_url, credential = await self._server(ctx)
+        body = embedding_body(request, model=self._name(request.model))
+        return self._sent(f"{base_url}/embeddings", body, credential)
+
+    async def _server(self, ctx: RunContext) -> tuple[str, Credential | None]:
+        """Where to send to, and with which key."""
+        credential = await self._stored(ctx)
+        return self.options.base_url or (credential.base_url if credential else None) or OPENAI, credential
+
+    def _name(self, model: str) -> str:
+        """What the server calls the model."""
+        provider, _, name = model.partition("/")
+        return name if provider in self.providers and name else model
+
+    def _sent(self, url: str, body: bytes, credential: Credential | None, *, choices: int = 1) -> Call:
+        options = self.options
         return Call(
-            url=f"{base_url}/chat/completions",
-            body=body_of(request, model=model, limit_field=field, openai_itself=at_openai),
+            url=url,
+            body=body,
             id=uuid.uuid4().hex,
             secret=credential.secret if credential else None,
-            choices=choices_of(request),
+            choices=choices,
             connect_s=options.connect_timeout_s,
             first_byte_s=options.first_byte_timeout_s,
             idle_s=options.idle_timeout_s,

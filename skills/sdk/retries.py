@@ -7,9 +7,9 @@ from contextlib import aclosing
 from typing import TypeVar
 
 from skills.sdk.errors import ModelFailed, ModelTimeout
-from skills.sdk.model import Chunk
 
 Call = TypeVar("Call")
+Piece = TypeVar("Piece")
 
 RETRY_AFTER_SECONDS_MAX = 8.0
 """A provider that asks for more is not waited for: the caller hears how long it would be."""
@@ -22,8 +22,8 @@ class ConnectTimeout(ModelTimeout):
 
 
 async def retried(
-    prepare: Callable[[], Awaitable[Call]], attempt: Callable[[Call], AsyncGenerator[Chunk]], *, retries: int
-) -> AsyncGenerator[Chunk]:
+    prepare: Callable[[], Awaitable[Call]], attempt: Callable[[Call], AsyncGenerator[Piece]], *, retries: int
+) -> AsyncGenerator[Piece]:
     """Prepare a call once and yield its reply as it comes, trying again only while nothing has come."""
     call = await prepare()
     tried = 0

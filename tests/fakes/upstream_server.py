@@ -12,6 +12,7 @@ from itertools import count
 from threading import Condition
 from typing import Any, cast
 
+from tests.fakes import upstream_embeddings as embeddings
 from tests.fakes import upstream_replies as replies
 from tests.fakes import upstream_scripts as scripts
 from tests.fakes.upstream_orders import Order, order_of
@@ -168,6 +169,9 @@ class Server(asyncio.Protocol):
         )
         if path.startswith("/_"):
             self._own_page(method, path)
+        elif path.endswith("/embeddings"):
+            self._log.exchanges.append(exchange)
+            self._embed(exchange, body or {})
         elif not path.endswith("/chat/completions"):
             self._send_json(404, replies.error("Unknown request URL", kind="invalid_request_error"))
         else:
@@ -196,6 +200,17 @@ class Server(asyncio.Protocol):
             self._refuse(order)
         else:
             self._reply(exchange, order, request)
+
+    def _embed(self, exchange: Exchange, request: dict[str, Any]) -> None:
+        order = self._ordered(request)
+        exchange.order = order.text
+        if order.has("hangup"):
+            self._cut()
+        elif order.has("status"):
+            self._refuse(order)
+        elif not order.has("mute"):
+            usage = order.options.get("usage") != "none"
+            self._send_json(200, embeddings.answer(request, usage=usage, floats="floats" in order.options))
 
     def _ordered(self, request: dict[str, Any]) -> Order:
         order = order_of(request)
