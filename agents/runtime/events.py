@@ -18,6 +18,7 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     tool_calls: tuple[ToolCallFragment, ...] = ()
     logprobs: dict[str, Any] | None = None
     extras: dict[str, Any] | None = None
+    about: dict[str, Any] | None = None
 
 
 class ToolStarted(msgspec.Struct, frozen=True, kw_only=True):

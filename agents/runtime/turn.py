@@ -94,7 +94,9 @@ class Turn:
             choice.extras.update(chunk.extras)
         choice.finish_reason = chunk.finish_reason or choice.finish_reason
         self._count(chunk)
-        if not (chunk.text or chunk.reasoning or chunk.refusal or fragments or chunk.logprobs or chunk.extras):
+        if not (
+            chunk.text or chunk.reasoning or chunk.refusal or fragments or chunk.logprobs or chunk.extras or chunk.about
+        ):
             return None
         return Delta(
             choice=chunk.choice,
@@ -104,6 +106,7 @@ class Turn:
             tool_calls=fragments,
             logprobs=chunk.logprobs,
             extras=chunk.extras,
+            about=chunk.about,
         )
 
     @property

@@ -74,16 +74,16 @@ async def _stream(exchange: Exchange, completion: Completion, run: RunStream, sl
         failure=chunks.failure,
     )
     async with accompanied(stream.keep_company()):
-        opening, closing = chunks.opening(), b""
+        closing, is_first = b"", True
         async for event in run:
             events = [event, *run.ready()]
             if isinstance(events[-1], Finished):
-                closing = opening + chunks.encode(events)
-            elif data := opening + chunks.encode(events):
+                closing = chunks.encode(events)
+            elif data := chunks.encode(events):
                 await stream.send(data)
-            if opening:
+            if is_first:
                 metrics.overhead.observe(max(0.0, exchange.elapsed_s - run.waited_s))
-            opening = b""
+                is_first = False
         slot.release()
         await stream.send(closing + wire.DONE, more=False)
 

@@ -2,9 +2,25 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from agents.runtime.events import Delta
+
+_SILENCE = {"id": "", "data": "", "expires_at": 0, "transcript": ""}
+
+
+class _Citation(msgspec.Struct):
+    start_index: int
+    end_index: int
+    title: str
+    url: str
+
+
+class _Annotation(msgspec.Struct, tag="url_citation"):
+    url_citation: _Citation
 
 
 class Reply:
@@ -12,7 +28,7 @@ class Reply:
 
     def __init__(self) -> None:
         self.finish_reason = "stop"
-        self.logprobs: dict[str, list[Any]] | None = None
+        self.logprobs: dict[str, list[Any] | None] | None = None
         self._text: list[str] = []
         self._refusal: list[str] = []
         self._calls: dict[int, dict[str, Any]] = {}
@@ -31,7 +47,7 @@ class Reply:
             call["arguments"].append(fragment.arguments)
         if delta.logprobs:
             self._add_logprobs(delta.logprobs)
-        for name, value in (delta.extras or {}).items():
+        for name, value in known_members(delta.extras or {}).items():
             self._extras[name] = _merged(self._extras.get(name), value)
 
     def message(self, *, legacy: bool) -> dict[str, Any]:
@@ -39,7 +55,7 @@ class Reply:
         text = "".join(self._text)
         message: dict[str, Any] = {
             "role": "assistant",
-            "content": text if text or not (self._calls or self._refusal) else None,
+            "content": text if text or not (self._calls or self._refusal or "audio" in self._extras) else None,
             "refusal": "".join(self._refusal) or None,
             "annotations": [],
             **self._extras,
@@ -52,15 +68,33 @@ class Reply:
             message["function_call"] = functions[0][1]
         elif functions:
             message["tool_calls"] = [{"id": id, "type": "function", "function": call} for id, call in functions]
-        if isinstance(audio := message.get("audio"), dict) and "data" in audio:
-            message["audio"] = {**audio, "data": _one_base64(audio["data"])}
+        if audio := message.get("audio"):
+            message["audio"] = {**_SILENCE, **audio, "data": _one_base64(audio.get("data", ""))}
         return message
 
     def _add_logprobs(self, logprobs: dict[str, Any]) -> None:
         if self.logprobs is None:
-            self.logprobs = {"content": [], "refusal": []}
+            self.logprobs = {"content": None, "refusal": None}
         for name in ("content", "refusal"):
-            self.logprobs[name].extend(logprobs.get(name) or ())
+            if more := logprobs.get(name):
+                self.logprobs[name] = [*(self.logprobs[name] or ()), *more]
+
+
+def known_members(extras: Mapping[str, Any]) -> dict[str, Any]:
+    """What a message may hold besides words and calls, as far as it has OpenAI's shape: other vendors' has others."""
+    known: dict[str, Any] = {}
+    if isinstance(annotations := extras.get("annotations"), list):
+        known["annotations"] = [found for item in annotations if (found := _annotation(item)) is not None]
+    if isinstance(audio := extras.get("audio"), dict):
+        known["audio"] = {name: value for name, value in audio.items() if type(value) is type(_SILENCE.get(name))}
+    return {name: value for name, value in known.items() if value}
+
+
+def _annotation(item: Any) -> Any:
+    try:
+        return msgspec.to_builtins(msgspec.convert(item, _Annotation))
+    except msgspec.ValidationError:
+        return None
 
 
 def _merged(known: Any, new: Any) -> Any:

@@ -8,12 +8,14 @@ from typing import Any
 import msgspec
 
 from agents.runtime.events import Delta, Event, Finished, ToolFinished, ToolStarted
-from api.openai.reply import Reply
+from api.openai.reply import Reply, known_members
 from skills.sdk.usage import Usage
 
 DONE = b"data: [DONE]\n\n"
 
 _PADDED_TO = 64
+_LONGEST_FINGERPRINT = 256
+_SERVICE_TIERS = frozenset(("auto", "default", "flex", "scale", "priority", "fast"))
 _LINE_BREAKS = {"\u0085": b"\\u0085", "\u2028": b"\\u2028", "\u2029": b"\\u2029"}
 
 
@@ -38,8 +40,7 @@ class Chunks:
 
     def __init__(self, envelope: Envelope) -> None:
         self._envelope = envelope
-        shared = _shared(envelope, object="chat.completion.chunk")
-        self._head = b"data: " + shared[:-1] + b',"choices":['
+        self._head = b""
         self._tail = b'],"usage":null' if envelope.include_usage else b"]"
         self._text_heads: dict[int, bytes] = {}
         self._text_tail = b'},"logprobs":null,"finish_reason":null}' + self._tail + b"}\n\n"
@@ -47,6 +48,8 @@ class Chunks:
     def encode(self, events: Iterable[Event]) -> bytes:
         """The bytes for `events`, as one piece for one write. `[DONE]` follows once the run is settled."""
         pieces: list[bytes] = []
+        if not self._head:
+            self._begin(events, pieces)
         for event in events:
             if type(event) is Delta:
                 self._delta(event, pieces)
@@ -56,15 +59,16 @@ class Chunks:
                 pieces.append(self._named(event))
         return b"".join(pieces)
 
-    def opening(self) -> bytes:
-        """The first chunk of the first choice, which says that an assistant speaks."""
-        pieces: list[bytes] = []
-        self._open(0, pieces)
-        return b"".join(pieces)
-
     def failure(self, error: bytes) -> bytes:
         """The end of a stream that went wrong: the error as one event, then `[DONE]`."""
         return b"data: " + error + b"\n\n" + DONE
+
+    def _begin(self, events: Iterable[Event], pieces: list[bytes]) -> None:
+        """Whatever comes first, begin with the first choice's first chunk, which says that an assistant speaks."""
+        told = next((event.about for event in events if type(event) is Delta and event.about), {})
+        shared = _shared(self._envelope, told, object="chat.completion.chunk")
+        self._head = b"data: " + shared[:-1] + b',"choices":['
+        self._open(0, pieces)
 
     def _open(self, choice: int, pieces: list[bytes]) -> bytes:
         head = self._text_heads[choice] = self._head + b'{"index":%d,"delta":{"content":' % choice
@@ -84,8 +88,11 @@ class Chunks:
             pieces.append(self._chunk(event.choice, {"refusal": event.refusal}, logprobs=event.logprobs))
         if event.tool_calls:
             pieces.extend(self._chunk(event.choice, delta) for delta in self._calls(event))
-        if event.extras:
-            pieces.append(self._chunk(event.choice, event.extras))
+        if event.extras and (members := known_members(event.extras)):
+            pieces.append(self._chunk(event.choice, members))
+        if event.about and (moderation := _moderation(event.about)):
+            found = escaped(msgspec.json.encode(_whole(moderation)))
+            pieces.append(self._head + self._tail + b',"moderation":' + found + b"}\n\n")
         if event.reasoning and self._envelope.named_events:
             pieces.append(self._event("reasoning", {"choice": event.choice, "text": event.reasoning}))
 
@@ -150,16 +157,19 @@ def completion(events: Iterable[Event], envelope: Envelope) -> bytes:
     """The same events as one whole completion."""
     replies: dict[int, Reply] = {0: Reply()}
     usage = Usage()
+    told: dict[str, Any] = {}
     for event in events:
         if isinstance(event, Delta):
+            told = {**(event.about or {}), **told}
             replies.setdefault(event.choice, Reply()).add(event)
         elif isinstance(event, Finished):
             usage = event.usage
             for choice, reason in event.reasons.items():
                 replies.setdefault(choice, Reply()).finish_reason = _reason(reason, envelope)
     choices = [_choice(index, reply, envelope) for index, reply in sorted(replies.items())]
-    rest = msgspec.json.encode(_whole({"choices": choices, "usage": usage_of(usage)}))
-    return _shared(envelope, object="chat.completion")[:-1] + b"," + rest[1:]
+    moderation = _moderation(told)
+    rest = {"choices": choices, "usage": usage_of(usage), **({"moderation": moderation} if moderation else {})}
+    return _shared(envelope, told, object="chat.completion")[:-1] + b"," + msgspec.json.encode(_whole(rest))[1:]
 
 
 def usage_of(usage: Usage) -> dict[str, Any]:
@@ -170,6 +180,7 @@ def usage_of(usage: Usage) -> dict[str, Any]:
         "total_tokens": usage.input_tokens + usage.output_tokens,
         "prompt_tokens_details": {
             "cached_tokens": usage.cached_input_tokens,
+            "cache_write_tokens": usage.cache_write_tokens,
             "audio_tokens": usage.input_audio_tokens,
         },
         "completion_tokens_details": {
@@ -198,17 +209,26 @@ def escaped(encoded: bytes) -> bytes:
     return encoded
 
 
-def _shared(envelope: Envelope, *, object: str) -> bytes:
+def _shared(envelope: Envelope, told: Mapping[str, Any], *, object: str) -> bytes:
+    """What every piece of an answer says; of what the provider told, only what OpenAI's could have said."""
+    tier, fingerprint = told.get("service_tier"), told.get("system_fingerprint")
     return msgspec.json.encode(
         {
             "id": envelope.id,
             "object": object,
             "created": envelope.created,
             "model": envelope.model,
-            "service_tier": "default",
-            "system_fingerprint": None,
+            "service_tier": tier if tier in _SERVICE_TIERS else "default",
+            "system_fingerprint": _without_halves(fingerprint)[:_LONGEST_FINGERPRINT]
+            if isinstance(fingerprint, str)
+            else None,
         }
     )
+
+
+def _moderation(told: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    found = told.get("moderation")
+    return found if isinstance(found, Mapping) and found.keys() == {"input", "output"} else None
 
 
 def _choice(index: int, reply: Reply, envelope: Envelope) -> dict[str, Any]:

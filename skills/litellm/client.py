@@ -68,12 +68,14 @@ async def attempt(call: Call) -> AsyncGenerator[Chunk]:
         witness.watch(stream)
         async with aclosing(stream):
             reported: Any = None
+            about = True
             async with asyncio.timeout_at(begun_by):
                 piece = await anext(stream, None)
             while piece is not None:
                 reported = getattr(piece, "usage", None) or reported
                 for chunk in _chunks(piece, ended=witness.has_ended(stream)):
-                    yield chunk
+                    yield msgspec.structs.replace(chunk, about=_about(piece)) if about else chunk
+                    about = False
                 async with asyncio.timeout(call.idle_s):
                     piece = await anext(stream, None)
             if (usage := _usage(stream, reported)) is not None:
@@ -112,7 +114,7 @@ def _chunks(piece: Any, *, ended: bool) -> Iterator[Chunk]:
             text=_text(said, "content"),
             reasoning=_text(said, "reasoning_content"),
             refusal=_text(said, "refusal"),
-            tool_calls=tuple(_fragment(call) for call in getattr(said, "tool_calls", None) or ()),
+            tool_calls=tuple(_fragments(said)),
             logprobs=_plain(getattr(choice, "logprobs", None)),
             extras=_extras(said),
             finish_reason=_reason(reason),
@@ -124,7 +126,15 @@ def _chunks(piece: Any, *, ended: bool) -> Iterator[Chunk]:
 def _reason(reason: Any) -> FinishReason | None:
     if not reason:
         return None
+    if reason == "function_call":
+        return "tool_calls"
     return cast(FinishReason, reason) if reason in _REASONS else "stop"
+
+
+def _about(piece: Any) -> dict[str, Any] | None:
+    """What a piece says of the whole reply."""
+    found = {name: getattr(piece, name, None) for name in ("service_tier", "system_fingerprint")}
+    return found if any(found.values()) else None
 
 
 def _text(said: Any, name: str) -> str:
@@ -132,15 +142,19 @@ def _text(said: Any, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _fragment(call: Any) -> ToolCallFragment:
-    function = call.function
-    return ToolCallFragment(
-        index=call.index, id=call.id or "", name=function.name or "", arguments=function.arguments or ""
-    )
+def _fragments(said: Any) -> Iterator[ToolCallFragment]:
+    """The pieces of calls, also of the one call that older servers make."""
+    for call in getattr(said, "tool_calls", None) or ():
+        function = call.function
+        yield ToolCallFragment(
+            index=call.index, id=call.id or "", name=function.name or "", arguments=function.arguments or ""
+        )
+    if function := getattr(said, "function_call", None):
+        yield ToolCallFragment(index=0, name=function.name or "", arguments=function.arguments or "")
 
 
 def _extras(said: Any) -> dict[str, Any] | None:
-    found = {name: _plain(getattr(said, name, None)) for name in ("annotations", "audio", "function_call")}
+    found = {name: _plain(getattr(said, name, None)) for name in ("annotations", "audio")}
     return {name: value for name, value in found.items() if value} or None
 
 

@@ -21,7 +21,7 @@ _REASONS: dict[str, FinishReason] = {
     "model_length": "length",
     "tool_calls": "tool_calls",
     "tool_use": "tool_calls",
-    "function_call": "function_call",
+    "function_call": "tool_calls",
     "content_filter": "content_filter",
     "safety": "content_filter",
     "recitation": "content_filter",
@@ -47,7 +47,7 @@ class _Message(msgspec.Struct, gc=False):
     tool_calls: list[_ToolCall] | None = None
     annotations: list[Any] | None = None
     audio: dict[str, Any] | None = None
-    function_call: dict[str, Any] | None = None
+    function_call: _Function | None = None
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -64,6 +64,9 @@ class _Event(msgspec.Struct, gc=False):
     error: msgspec.Raw = msgspec.Raw()
     object: str | None = None
     message: msgspec.Raw = msgspec.Raw()
+    service_tier: Any = None
+    system_fingerprint: Any = None
+    moderation: Any = None
 
 
 _decode = msgspec.json.Decoder(_Event).decode
@@ -79,6 +82,7 @@ class Reply:
         self._usage = b"null"
         self._spoke = False
         self._calls: dict[int, int] = {}
+        self._about: dict[str, Any] | None = None
 
     @property
     def complete(self) -> bool:
@@ -98,9 +102,13 @@ class Reply:
             _raise_error(event, data)
         if event.usage and event.usage != b"null":
             self._usage = bytes(event.usage)
+        if not self._spoke and (event.system_fingerprint or event.service_tier):
+            self._about = {"service_tier": event.service_tier, "system_fingerprint": event.system_fingerprint}
         for choice in event.choices or ():
             if (chunk := self._chunk(choice)) is not None:
                 yield chunk
+        if event.moderation:
+            yield Chunk(about={"moderation": event.moderation})
 
     def usage(self) -> Usage | None:
         """The usage, once everything is read. Raises ModelUnreachable when the reply is not whole."""
@@ -112,13 +120,16 @@ class Reply:
         said = choice.delta or choice.message or _SILENCE
         text = said.content if isinstance(said.content, str) else _text_of(said.content)
         reasoning = said.reasoning_content or said.reasoning or ""
-        calls = self._fragments(choice.index, said.tool_calls) if said.tool_calls else ()
+        called = said.tool_calls or ([_ToolCall(index=0, function=said.function_call)] if said.function_call else None)
+        calls = self._fragments(choice.index, called) if called else ()
         reason = self._reason(choice)
         extras = _extras(said)
         if not (text or reasoning or calls or reason or said.refusal or extras or choice.logprobs):
             return None
         self._spoke = self._spoke or bool(text or reasoning or calls)
+        about, self._about = self._about, None
         return Chunk(
+            about=about,
             choice=choice.index,
             text=text,
             reasoning=reasoning,
@@ -166,9 +177,9 @@ def _text_of(content: list[Any] | None) -> str:
 
 
 def _extras(said: _Message) -> dict[str, Any] | None:
-    if not (said.annotations or said.audio or said.function_call):
+    if not (said.annotations or said.audio):
         return None
-    members = {"annotations": said.annotations, "audio": said.audio, "function_call": said.function_call}
+    members = {"annotations": said.annotations, "audio": said.audio}
     return {name: value for name, value in members.items() if value}
 
 

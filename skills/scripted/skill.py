@@ -4,13 +4,13 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import uuid4
 
 import msgspec
 from pydantic import Field
 
-from skills.scripted import hashing, persona
+from skills.scripted import hashing, obedience, persona
 from skills.scripted.script import Rule, Said
 from skills.sdk import (
     Chunk,
@@ -47,10 +47,12 @@ class ScriptedSkill(ModelSkill):
 
     async def stream(self, ctx: RunContext, request: ModelRequest) -> AsyncIterator[Chunk]:
         """Say what the script, or the persona, has to say to this request."""
-        said = self._said(request)
+        said, asked = self._said(request), request.parameters
+        obedience.check(asked, said)
         await self._think(said)
-        choices = int(request.parameters.get("n") or 1)
+        choices = int(asked.get("n") or 1)
         pieces = said.chunks or tuple(_pieces(said.text, self.options.chunk_chars))
+        pieces = tuple(obedience.until_stop(pieces, asked.get("stop")))
         kept, is_cut = _affordable(pieces, request.max_output_tokens)
         sent = 0
         for choice in range(choices):
@@ -60,8 +62,13 @@ class ScriptedSkill(ModelSkill):
                 if said.error is not None and sent >= said.error_after:
                     raise said.failure()
                 await asyncio.sleep(self.options.chunk_ms / 1000)
-                yield Chunk(choice=choice, text=piece)
+                yield Chunk(choice=choice, text=piece, logprobs=obedience.logprobs(piece, asked, part="content"))
                 sent += 1
+            if said.refusal:
+                sure = obedience.logprobs(said.refusal, asked, part="refusal")
+                yield Chunk(choice=choice, refusal=said.refusal, logprobs=sure)
+            if extras := _extras(said):
+                yield Chunk(choice=choice, extras=extras)
             for chunk in () if is_cut else _call_chunks(said, choice):
                 yield chunk
             if said.error is not None:
@@ -141,6 +148,11 @@ def _call_chunks(said: Said, choice: int) -> Iterator[Chunk]:
                 yield Chunk(choice=choice, tool_calls=(ToolCallFragment(index=index, arguments=part),))
 
 
+def _extras(said: Said) -> dict[str, Any] | None:
+    extras = {"annotations": list(said.annotations), "audio": said.audio}
+    return {name: value for name, value in extras.items() if value} or None
+
+
 def _finish_reason(said: Said, *, cut: bool) -> FinishReason:
     if cut:
         return "length"
@@ -152,7 +164,7 @@ def _usage(said: Said, request: ModelRequest, text: str, choices: int) -> Usage:
         return Usage(**said.usage.model_dump())
     read = msgspec.json.encode(request.messages), msgspec.json.encode(request.tools)
     called = "".join(call.name + json.dumps(call.arguments) for call in said.calls)
-    written = len((text + said.reasoning + called).encode()) * choices
+    written = len((text + said.reasoning + said.refusal + called).encode()) * choices
     return Usage(
         input_tokens=-(-sum(map(len, read)) // _BYTES_PER_TOKEN),
         output_tokens=-(-written // _BYTES_PER_TOKEN),

@@ -84,13 +84,58 @@ def test_a_run_without_words_still_opens_and_closes() -> None:
     assert deltas(sent([STOP])) == [{"role": "assistant", "content": ""}, {}]
 
 
-def test_the_opening_can_go_ahead_of_the_events() -> None:
+def test_whatever_comes_first_the_stream_opens_once() -> None:
     chunks = Chunks(envelope())
 
-    opening, rest = chunks.opening(), chunks.encode(HELLO)
+    first, rest = chunks.encode([TurnFinished(turn=1, model="scripted/x", usage=USAGE)]), chunks.encode(HELLO)
 
-    assert opening.count(b"assistant") == 1
+    assert first.count(b"assistant") == 1
     assert b"assistant" not in rest
+
+
+def test_what_the_provider_says_of_its_reply_is_passed_on() -> None:
+    told = {"service_tier": "flex", "system_fingerprint": "fp_1"}
+    events: list[Event] = [Delta(text="a", about=told), Delta(text="b", about={"system_fingerprint": "fp_2"}), STOP]
+
+    chunks, body = sent(events), whole(events)
+
+    assert {(chunk["service_tier"], chunk["system_fingerprint"]) for chunk in chunks} == {("flex", "fp_1")}
+    assert (body["service_tier"], body["system_fingerprint"]) == ("flex", "fp_1")
+
+
+@pytest.mark.parametrize("told", [None, {"service_tier": "on_demand", "system_fingerprint": 5}])
+def test_a_provider_that_says_nothing_of_use_is_not_quoted(told: dict[str, Any] | None) -> None:
+    body = whole([Delta(text="a", about=told), STOP])
+
+    assert (body["service_tier"], body["system_fingerprint"]) == ("default", None)
+
+
+def test_moderation_has_a_chunk_of_its_own() -> None:
+    error = {"type": "error", "code": "busy", "message": "Later."}
+    events: list[Event] = [Delta(text="a"), Delta(about={"moderation": {"input": error, "output": error}}), STOP]
+
+    found = [chunk for chunk in sent(events) if "moderation" in chunk]
+
+    assert [(chunk["choices"], chunk["moderation"]["input"]) for chunk in found] == [([], error)]
+    assert whole(events)["moderation"]["output"] == error
+
+
+def test_annotations_and_audio_have_openais_shape_or_are_left_out() -> None:
+    citation = {"start_index": 0, "end_index": 1, "title": "A", "url": "https://example.com/"}
+    good = {"type": "url_citation", "url_citation": citation}
+    odd = [{"type": "file", "file": {}}, {"type": "url_citation", "url_citation": {"url": "x"}}]
+    events: list[Event] = [
+        Delta(extras={"annotations": [{**good, "url_citation": {**citation, "content": "?"}}, *odd]}),
+        Delta(extras={"audio": {"id": "a1", "data": "AAAA", "transcript": "Hi", "sample_rate": 8000}}),
+        STOP,
+    ]
+
+    message = whole(events)["choices"][0]["message"]
+
+    assert message["annotations"] == [good]
+    assert message["audio"] == {"id": "a1", "data": "AAAA", "expires_at": 0, "transcript": "Hi"}
+    assert message["content"] is None
+    assert {"annotations": [good]} in deltas(sent(events))
 
 
 def test_call_fragments_go_out_once_each_by_index() -> None:
@@ -143,7 +188,7 @@ def test_logprobs_are_passed_on_and_put_together() -> None:
     chunks, body = sent(events), whole(events)
 
     assert chunks[1]["choices"][0]["logprobs"]["content"] == [token]
-    assert body["choices"][0]["logprobs"] == {"content": [token, token], "refusal": []}
+    assert body["choices"][0]["logprobs"] == {"content": [token, token], "refusal": None}
 
 
 def test_a_refusal_is_no_content() -> None:
@@ -180,7 +225,8 @@ def test_who_asks_for_events_sees_the_agents_calls() -> None:
 
     names = [line[7:] for line in text.splitlines() if line.startswith("event: ")]
     assert names == ["robutler.tool_call", "robutler.tool_result", "robutler.reasoning"]
-    assert sent(events, named_events=True)[0]["robutler"] == {"id": "c", "name": "add", "arguments": "{}", "turn": 1}
+    calls = [chunk["robutler"] for chunk in sent(events, named_events=True) if "robutler" in chunk]
+    assert calls[0] == {"id": "c", "name": "add", "arguments": "{}", "turn": 1}
 
 
 def test_obfuscation_hides_the_length_of_a_delta() -> None:

@@ -352,3 +352,37 @@ async def test_a_schema_without_end_is_cut_off() -> None:
 async def test_json_mode_gives_an_object_and_text_mode_text() -> None:
     assert json.loads(await text_of("Count to 2", response_format={"type": "json_object"})) == {"reply": "1 2"}
     assert await text_of("Count to 2", response_format={"type": "text"}) == "1 2"
+
+
+@pytest.mark.parametrize(("stop", "said"), [("c", "ab"), (["e", "d"], "abc"), ("z", "abcdef"), ("", "abcdef")])
+async def test_it_stops_where_it_is_told_to(stop: Any, said: str) -> None:
+    chunks = await chunks_of("x", {"text": "abcdef"}, options={"chunk_chars": 2}, stop=stop)
+
+    assert "".join(chunk.text for chunk in chunks) == said
+
+
+async def test_it_is_sure_of_what_it_says() -> None:
+    chunks = await chunks_of("x", {"text": "Hi"}, logprobs=True, top_logprobs=1)
+
+    assert chunks[0].logprobs is not None
+    token = {"token": "Hi", "logprob": 0.0, "bytes": [72, 105]}
+    assert chunks[0].logprobs["content"] == [{**token, "top_logprobs": [token]}]
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"web_search_options": {}}, {"moderation": {"model": "m"}}, {"modalities": ["text", "audio"]}]
+)
+async def test_what_it_cannot_do_is_named(parameters: dict[str, Any]) -> None:
+    with pytest.raises(ModelRejected) as raised:
+        await chunks_of("x", **parameters)
+
+    assert (raised.value.parameter, raised.value.code) == (next(iter(parameters)), "unsupported_parameter")
+
+
+async def test_a_script_may_refuse_quote_and_speak() -> None:
+    quote, sound = {"type": "url_citation"}, {"id": "a", "data": "AAAA"}
+
+    chunks = await chunks_of("x", {"refusal": "No.", "annotations": [quote], "audio": sound}, modalities=["audio"])
+
+    assert [chunk.refusal for chunk in chunks if chunk.refusal] == ["No."]
+    assert [chunk.extras for chunk in chunks if chunk.extras] == [{"annotations": [quote], "audio": sound}]

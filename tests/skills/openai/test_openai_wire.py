@@ -77,15 +77,18 @@ async def test_a_choice_without_an_end_breaks_the_reply_off(upstream: Upstream) 
         await streamed(upstream, delta(content="a"), delta(content="b", index=1), STOP, n=2)
 
 
-async def test_a_function_call_of_old_is_passed_through(upstream: Upstream) -> None:
+async def test_a_function_call_of_old_is_a_tool_call(upstream: Upstream) -> None:
     first, second = {"name": "add", "arguments": ""}, {"arguments": "{}"}
 
     chunks = await streamed(
         upstream, delta(function_call=first), delta(function_call=second), delta(finish="function_call")
     )
 
-    assert [chunk.extras for chunk in chunks] == [{"function_call": first}, {"function_call": second}, None]
-    assert chunks[-1].finish_reason == "function_call"
+    fragments = [fragment for chunk in chunks for fragment in chunk.tool_calls]
+    assert [(fragment.index, fragment.name, fragment.arguments) for fragment in fragments] == [
+        (0, "add", ""), (0, "", "{}"),
+    ]  # fmt: skip
+    assert chunks[-1].finish_reason == "tool_calls"
 
 
 async def test_calls_without_an_index_begin_with_their_id(upstream: Upstream) -> None:
