@@ -11,12 +11,15 @@ from uuid import uuid4
 import structlog
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 from django.conf import settings
+from opentelemetry.trace import Span
 from prometheus_client import Counter
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from api import metrics, performance
 from api.cors import cors_headers
 from api.errors import problem_of
 from api.problems import Headers, Problem, Refused, body_of, headers_of
+from api.tracing import answered, trace_id_of, traced
 from tenants.caller import Caller
 
 CLIENT_GONE = 499
@@ -46,6 +49,7 @@ class Exchange:
         self.started_at = time.perf_counter()
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.request_id = request_id_of(self.headers)
+        self.trace_id = ""
         self.caller: Caller | None = None
         self.status = 0
         self.facts: dict[str, object] = {}
@@ -60,6 +64,11 @@ class Exchange:
     def elapsed_s(self) -> float:
         """Seconds since the request came in."""
         return time.perf_counter() - self.started_at
+
+    def note(self, **facts: object) -> None:
+        """Have the request's log line say this, and every line that is written for it from now on."""
+        self.facts.update(facts)
+        bind_contextvars(**facts)
 
     async def body(self, *, limit: int) -> bytes:
         """The JSON text of the request, within `limit` bytes and in time."""
@@ -169,42 +178,51 @@ Handler: TypeAlias = Callable[[Exchange], Awaitable[None]]
 async def serve(
     exchange: Exchange, handler: Handler, *, route: str, errors: Callable[[str], Counter] | None = None
 ) -> None:
-    """Have `handler` answer; whatever it raises becomes an answer too, and every request is counted and logged."""
+    """Have `handler` answer; whatever it raises becomes an answer too. Every request is traced, counted and logged."""
     metrics.in_progress.inc()
     performance.everybody.active += 1
     problem: Problem | None = None
-    try:
-        await handler(exchange)
-    except ClientGone:
-        exchange.status = CLIENT_GONE
-    except Exception as error:  # noqa: BLE001 the edge of a request is where everything ends up
-        problem = recorded(error, exchange.request_id)
-        if errors is not None:
-            errors(problem.code).inc()
-        if not exchange.status:
-            await exchange.refuse(problem)
-        elif exchange.fail is not None:
-            await exchange.fail(problem)
-    finally:
-        metrics.in_progress.dec()
-        performance.everybody.active -= 1
-        method, seconds = exchange.scope["method"], exchange.elapsed_s
-        metrics.answered(method=method, route=route, status=exchange.status, seconds=seconds)
-        if route not in QUIET:
-            performance.answered(exchange.caller, status=exchange.status, seconds=seconds)
-        # Probes come every few seconds; only what is wrong with them is worth a line.
-        level = logging.DEBUG if route in QUIET and exchange.status < 400 else logging.INFO
-        _log.log(
-            level,
-            "request",
-            request_id=exchange.request_id,
-            method=method,
-            route=route,
-            status=exchange.status,
-            duration_ms=round(seconds * 1000, 3),
-            **({"code": problem.code} if problem else {}),
-            **exchange.facts,
-        )
+    with traced(exchange.headers, method=metrics.known(exchange.scope["method"]), route=route) as span:
+        exchange.trace_id = trace_id_of(span)
+        clear_contextvars()
+        bind_contextvars(request_id=exchange.request_id, trace_id=exchange.trace_id)
+        try:
+            await handler(exchange)
+        except ClientGone:
+            exchange.status = CLIENT_GONE
+        except Exception as error:  # noqa: BLE001 the edge of a request is where everything ends up
+            problem = recorded(error, exchange.request_id)
+            if errors is not None:
+                errors(problem.code).inc()
+            if not exchange.status:
+                await exchange.refuse(problem)
+            elif exchange.fail is not None:
+                await exchange.fail(problem)
+        finally:
+            metrics.in_progress.dec()
+            performance.everybody.active -= 1
+            _note(exchange, problem, span, route=route)
+
+
+def _note(exchange: Exchange, problem: Problem | None, span: Span, *, route: str) -> None:
+    """Count, trace and log what was answered."""
+    method, status, seconds = exchange.scope["method"], exchange.status, exchange.elapsed_s
+    metrics.answered(method=method, route=route, status=status, seconds=seconds)
+    if route not in QUIET:
+        performance.answered(exchange.caller, status=status, seconds=seconds)
+    answered(span, status=status, error_type=problem.code if problem else None)
+    # Probes come every few seconds; only what is wrong with them is worth a line.
+    level = logging.DEBUG if route in QUIET and status < 400 else logging.INFO
+    _log.log(
+        level,
+        "request",
+        method=method,
+        route=route,
+        status=status,
+        duration_ms=round(seconds * 1000, 3),
+        **({"code": problem.code} if problem else {}),
+        **exchange.facts,
+    )
 
 
 def recorded(error: Exception, request_id: str) -> Problem:

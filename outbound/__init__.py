@@ -13,6 +13,7 @@ from outbound.errors import (
 )
 from outbound.fetching import Fetched, fetch
 from outbound.policy import check_public_url, check_url, configure
+from outbound.tracing import traceparent
 
 __all__ = [
     "Fetched",
@@ -30,5 +31,6 @@ __all__ = [
     "fetch",
     "read",
     "session",
+    "traceparent",
     "translated",
 ]

@@ -12,6 +12,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from outbound.addresses import is_public
 from outbound.errors import ForbiddenAddress, OutboundTimeout, RedirectRefused, Unreachable
 from outbound.policy import check_url, policy
+from outbound.tracing import HEADER, traceparent
 
 CONNECT_SECONDS = 3.0
 """For DNS, TCP and TLS together."""
@@ -146,6 +147,8 @@ class SafeResolver(AbstractResolver):
 
 async def _guard(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
     check_url(request.url)
+    if (parent := traceparent()) is not None:
+        request.headers[HEADER] = parent
     response = await send(request)
     if response.status in REDIRECTS and (location := response.headers.get("Location")):
         response.close()

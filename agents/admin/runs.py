@@ -24,7 +24,19 @@ COLUMNS = ("started_at", "address", "shown_status", "model", "shown_tokens", "sh
 DETAILS = (
     (
         None,
-        {"fields": ("id", "address", "model", "shown_status", "finish_reason", "stopped_by", "error", "request_id")},
+        {
+            "fields": (
+                "id",
+                "address",
+                "model",
+                "shown_status",
+                "finish_reason",
+                "stopped_by",
+                "error",
+                "request_id",
+                "trace_id",
+            )
+        },
     ),
     (
         "Usage",
@@ -87,7 +99,7 @@ class MemberRunAdmin(RunColumns, MemberAdmin):
     reads = USAGE_READ
     list_display: ClassVar = COLUMNS
     list_filter: ClassVar = ("status", "test_mode")
-    search_fields: ClassVar = ("address", "request_id")
+    search_fields: ClassVar = ("address", "request_id", "trace_id")
     date_hierarchy = "started_at"
     fieldsets: ClassVar = DETAILS
     change_form_outer_after_template = "console/run_money.html"
@@ -112,7 +124,7 @@ class StaffRunAdmin(RunColumns, StaffRecordAdmin):
     list_display: ClassVar = ("organization", *COLUMNS)
     list_filter: ClassVar = ("status", "test_mode")
     list_select_related: ClassVar = ("organization",)
-    search_fields: ClassVar = ("address", "request_id", "organization__slug")
+    search_fields: ClassVar = ("address", "request_id", "trace_id", "organization__slug")
     date_hierarchy = "started_at"
     change_form_outer_after_template = "console/run_money.html"
     fieldsets: ClassVar = (("Organization", {"fields": ("organization", "agent_organization")}), *DETAILS)

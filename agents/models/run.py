@@ -42,6 +42,13 @@ class Run(TenantModel):
     model = models.CharField(max_length=200)
     key_id = models.UUIDField(null=True, help_text="The API key that called.")
     request_id = models.CharField(max_length=128)
+    trace_id = models.CharField(
+        max_length=32,
+        blank=True,
+        db_default="",
+        default="",
+        help_text="The trace that it belongs to, in logs and elsewhere.",
+    )
     status = models.CharField(max_length=12, choices=RunStatus.choices, default=RunStatus.RUNNING)
     finish_reason = models.CharField(max_length=16, blank=True)
     stopped_by = models.CharField(max_length=32, blank=True, help_text="What cut the run short, if anything.")

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from agents.adapters.run_writer import run_writer
+from agents.runtime import tracing
 from agents.runtime.events import Delta
 from agents.runtime.whole import whole, whole_text
 from agents.services.run_stream import Receipt
@@ -24,6 +25,7 @@ class RunRecord:
     end_user: str = ""
     conversation_id: str = ""
     turns: int = 0
+    trace_id: str = field(default_factory=tracing.trace_id)
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _first_chunk_at: datetime | None = None
     _reply: list[str] = field(default_factory=list)
@@ -31,7 +33,8 @@ class RunRecord:
 
     def started(self) -> None:
         """The run is paid for and begins."""
-        run_writer().write({**self.fixed, "started_at": self.started_at, "status": "running"})
+        row = {**self.fixed, "trace_id": self.trace_id, "started_at": self.started_at, "status": "running"}
+        run_writer().write(row)
 
     def delta(self, delta: Delta) -> None:
         """A piece of the answer came."""
@@ -46,6 +49,7 @@ class RunRecord:
         usage = receipt.usage
         row = {
             **self.fixed,
+            "trace_id": self.trace_id,
             "status": ending.status,
             "finish_reason": ending.finish_reason,
             "stopped_by": ending.stopped_by,

@@ -25,7 +25,7 @@ async def admit(exchange: Exchange, answer: Answer) -> None:
         raise method_not_allowed("POST", "OPTIONS")
     drain.refuse_when_draining()
     exchange.caller = await authenticate(exchange.headers.get(b"authorization"), permission=CHAT_WRITE)
-    exchange.facts["organization"] = str(exchange.caller.organization_id)
+    exchange.note(organization=str(exchange.caller.organization_id))
     with Slot(exchange.caller) as slot:
         await answer(exchange, slot)
 

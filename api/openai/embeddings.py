@@ -62,7 +62,7 @@ async def _answer(exchange: Exchange, slot: Slot) -> None:
     assert exchange.caller is not None
     asked = decode(await exchange.body(limit=settings.ROBUTLER.body_limit_bytes))
     call = EmbeddingCall(run_id=uuid7(), request_id=exchange.request_id, request=asked.request)
-    exchange.facts.update(run_id=str(call.run_id))
+    exchange.note(run_id=str(call.run_id))
     async with aclosing(await start_embedding(caller=exchange.caller, call=call)) as run:
         async with accompanied(departure(exchange)):
             events = [event async for event in run]

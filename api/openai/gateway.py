@@ -43,7 +43,7 @@ async def _answer(exchange: Exchange, slot: Slot) -> None:
 async def _run(exchange: Exchange, completion: Completion, address: str, slot: Slot) -> None:
     assert exchange.caller is not None
     run_id = uuid7()
-    exchange.facts.update(run_id=str(run_id), stream=completion.stream)
+    exchange.note(run_id=str(run_id), stream=completion.stream)
     request = RunRequest(
         run_id=run_id,
         request_id=exchange.request_id,
@@ -57,7 +57,7 @@ async def _run(exchange: Exchange, completion: Completion, address: str, slot: S
         body_bytes=completion.size_bytes,
     )
     async with aclosing(await runs.start_run(caller=exchange.caller, address=address, request=request)) as run:
-        exchange.facts["agent"] = run.public_name
+        exchange.note(agent=run.public_name)
         if completion.stream:
             await _stream(exchange, completion, run, slot)
         else:

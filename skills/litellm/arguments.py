@@ -73,6 +73,7 @@ def arguments_of(
         "api_key": credential.secret.reveal(),
         "base_url": credential.base_url if credential.platform else None,
         "timeout": timeout,
+        "extra_headers": {"traceparent": parent} if (parent := outbound.traceparent()) else None,
         "num_retries": 0,
         "max_retries": 0,
     }

@@ -1,9 +1,12 @@
 """The books as they stand in the database, read and aged from outside."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
 import psycopg
+
+WRITTEN_WITHIN_S = 10.0
 
 
 class Books:
@@ -25,6 +28,16 @@ class Books:
         from billing import selectors
 
         return bool(selectors.trial_balance().difference == 0)
+
+    def trace_of(self, run_id: str) -> str:
+        """The trace that stands on a run, once its row is written."""
+        found, until = None, time.monotonic() + WRITTEN_WITHIN_S
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            while found is None:
+                assert time.monotonic() < until, "The run was not written."
+                found = connection.execute("SELECT trace_id FROM agents_run WHERE id = %s", [run_id]).fetchone()
+                time.sleep(0.02)
+        return str(found[0])
 
     def let_time_pass(self, run_ids: Sequence[str]) -> None:
         """A minute without a heartbeat, without waiting for it."""
