@@ -108,6 +108,25 @@ class Environment(BaseSettings):
     keep_alive_s: float = Field(10, gt=0, le=300, description="Seconds of silence before a stream sends a comment.")
     drain_s: float = Field(120, ge=0, le=3_600, description="How long streams may finish when the process stops.")
     max_parallel_runs: int = Field(2_000, ge=1, le=100_000, description="Most runs of one process at a time.")
+    model_failures: int = Field(
+        5, ge=1, le=10_000, description="After so many failures in a row a model's provider is left alone for a while."
+    )
+    model_failures_within_s: float = Field(
+        30, ge=1, le=3_600, description="Failures longer ago do not count; retries are counted over this time, too."
+    )
+    model_rest_s: float = Field(
+        10, gt=0, le=3_600, description="How long a failing provider is left alone before one call may try it."
+    )
+    model_refused_rest_s: float = Field(
+        5, ge=0, le=3_600, description="How long a credential that its provider refused is not sent again."
+    )
+    model_retry_percent: int = Field(
+        20, ge=0, le=100, description="Most retries of one organization with one key, in percent of its calls."
+    )
+    model_retries_spare: int = Field(10, ge=0, le=10_000, description="Retries that are allowed beside that share.")
+    model_routes: int = Field(
+        10_000, ge=1, le=1_000_000, description="Most routes to providers whose failures a process remembers."
+    )
     outbound_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Inner addresses agents may reach (host:port, separated by commas), such as 127.0.0.1:11434."
     )

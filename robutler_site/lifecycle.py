@@ -10,6 +10,7 @@ from agents.services import runs
 from api import components, drain
 from billing import ledger
 from robutler_site import gauges, scraping, vitals
+from skills.sdk import patience
 from tenants import notify
 from tenants.services import write_uses
 from tenants.threads import in_thread
@@ -31,6 +32,7 @@ async def start() -> None:
     """Open the way out, hear of changes, and be ready to leave in good order."""
     _State.is_started = True
     outbound.configure(allow=settings.ROBUTLER.outbound_allow, ports=settings.ROBUTLER.outbound_ports)
+    patience.configure(_patience())
     notify.start_listener()
     drain.on_signals(_finish_runs)
     components.watch(vitals.PARTS, vitals.states)
@@ -52,6 +54,19 @@ async def stop() -> None:
     if _State.gauges is not None:
         _State.gauges.cancel()
     await in_thread(notify.stop_listener)
+
+
+def _patience() -> patience.Patience:
+    known = settings.ROBUTLER
+    return patience.Patience(
+        failures=known.model_failures,
+        within_s=known.model_failures_within_s,
+        rest_s=known.model_rest_s,
+        refused_rest_s=known.model_refused_rest_s,
+        retry_percent=known.model_retry_percent,
+        retries_spare=known.model_retries_spare,
+        routes=known.model_routes,
+    )
 
 
 async def _finish_runs() -> None:

@@ -15,7 +15,9 @@ from skills.litellm import failures
 from skills.litellm.arguments import arguments_of, without_addresses
 from skills.litellm.witness import Witness
 from skills.sdk import Chunk, Credential, FinishReason, ModelRequest, ModelUnreachable, ToolCallFragment, Usage
+from skills.sdk.circuits import Route
 from skills.sdk.providers import usage_of
+from skills.sdk.waiting import next_piece
 
 VENDOR_SECONDS = 5.0
 """How much longer than ours the limits of litellm's own clients are: ours are to be the ones that strike."""
@@ -28,6 +30,7 @@ _REASONS: frozenset[str] = frozenset(get_args(FinishReason))
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """A request to one model of one provider."""
 
+    route: Route
     request: ModelRequest
     provider: str
     model: str
@@ -35,6 +38,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     connect_s: float
     first_byte_s: float
     idle_s: float
+    total_s: float
 
 
 async def vendor() -> ModuleType:
@@ -61,7 +65,9 @@ async def attempt(call: Call) -> AsyncGenerator[Chunk]:
         timeout=httpx.Timeout(max(call.first_byte_s, call.idle_s) + VENDOR_SECONDS, connect=call.connect_s),
     )
     with failures.told(provider=call.provider, hidden=call.credential.secret.reveal()):
-        begun_by = asyncio.get_running_loop().time() + call.first_byte_s
+        loop = asyncio.get_running_loop()
+        ends_at = loop.time() + call.total_s
+        begun_by = min(loop.time() + call.first_byte_s, ends_at)
         async with asyncio.timeout_at(begun_by):
             stream = await litellm.acompletion(**arguments)
         witness = Witness(passes_over_errors=BaseModelResponseIterator)
@@ -76,7 +82,7 @@ async def attempt(call: Call) -> AsyncGenerator[Chunk]:
                 for chunk in _chunks(piece, ended=witness.has_ended(stream)):
                     yield msgspec.structs.replace(chunk, about=_about(piece)) if about else chunk
                     about = False
-                async with asyncio.timeout(call.idle_s):
+                async with next_piece(call.idle_s, ends_at=ends_at):
                     piece = await anext(stream, None)
             if (usage := _usage(stream, reported)) is not None:
                 yield Chunk(usage=usage)

@@ -12,6 +12,7 @@ import msgspec
 from skills.litellm import failures
 from skills.litellm.client import VENDOR_SECONDS, vendor
 from skills.sdk import Credential, EmbeddingRequest, Embeddings, ModelUnreachable
+from skills.sdk.circuits import Route
 from skills.sdk.embedding import packed
 from skills.sdk.providers import usage_of
 
@@ -19,6 +20,7 @@ from skills.sdk.providers import usage_of
 class EmbeddingCall(msgspec.Struct, frozen=True, kw_only=True):
     """A request to one model of one provider."""
 
+    route: Route
     request: EmbeddingRequest
     provider: str
     model: str

@@ -62,7 +62,8 @@ def failure_of(error: Any, *, provider: str, hidden: str) -> ModelFailed:
     name, status = type(error).__name__, getattr(error, "status_code", None)
     if status in REFUSED:
         return ModelUnauthorized(
-            f"The provider {provider} refuses the agent's credential. The agent's owner has to mend it."
+            f"The provider {provider} refuses the agent's credential. The agent's owner has to mend it.",
+            perhaps_request=status == HTTPStatus.FORBIDDEN,
         )
     if name in ("Timeout", "APITimeoutError"):
         kind = ConnectTimeout if _was_connecting(error) else ModelTimeout

@@ -4,15 +4,12 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
 
-from pydantic import Field
-
 from skills.litellm.arguments import check_credential, takes
 from skills.litellm.client import Call, attempt
 from skills.litellm.embeddings import EmbeddingCall, embedded
 from skills.sdk import (
     Chunk,
     Credential,
-    CredentialReference,
     EmbeddingRequest,
     Embeddings,
     ModelRejected,
@@ -21,9 +18,11 @@ from skills.sdk import (
     ModelUnauthorized,
     NotAvailable,
     RunContext,
-    Skill,
 )
+from skills.sdk.circuits import Route
+from skills.sdk.provider_options import ProviderOptions
 from skills.sdk.retries import retried
+from skills.sdk.service_tiers import check_service_tier
 
 
 class LiteLLMSkill(ModelSkill):
@@ -31,19 +30,8 @@ class LiteLLMSkill(ModelSkill):
 
     name = "litellm"
 
-    class Options(Skill.Options):
+    class Options(ProviderOptions):
         """Whose key, and how patiently."""
-
-        credential: CredentialReference | None = None
-        """Which of the organization's keys to use; without one, its own for the provider, else the platform's."""
-        retries: int = Field(default=2, ge=0, le=5)
-        """How often to try again before the first piece of the reply has come."""
-        connect_timeout_s: float = Field(default=3.0, ge=0.1, le=10)
-        """Seconds to reach the provider."""
-        first_byte_timeout_s: float = Field(default=60.0, ge=0.1, le=300)
-        """Seconds until the reply begins."""
-        idle_timeout_s: float = Field(default=30.0, ge=0.1, le=300)
-        """Seconds of silence within the reply."""
 
     options: Options
 
@@ -53,17 +41,19 @@ class LiteLLMSkill(ModelSkill):
 
     def stream(self, ctx: RunContext, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yield the reply as it comes, trying again only while nothing has come."""
-        return retried(partial(self._call, ctx, request), attempt, retries=self.options.retries)
+        return retried(partial(self._call, ctx, request), attempt, policy=self.options.retry_policy)
 
     async def embed(self, ctx: RunContext, request: EmbeddingRequest) -> Embeddings:
         """One vector for each input, trying again like `stream`."""
-        answers = retried(partial(self._embedding_call, ctx, request), embedded, retries=self.options.retries)
+        answers = retried(partial(self._embedding_call, ctx, request), embedded, policy=self.options.retry_policy)
         async with aclosing(answers):
-            return await anext(answers)
+            return [answer async for answer in answers][-1]
 
     async def _call(self, ctx: RunContext, request: ModelRequest) -> Call:
         provider, model, credential = await self._reached(ctx, request.model)
+        check_service_tier(ctx, request, platform_credential=credential.platform)
         return Call(
+            route=_route(ctx, credential, provider),
             request=request,
             provider=provider,
             model=model,
@@ -71,11 +61,13 @@ class LiteLLMSkill(ModelSkill):
             connect_s=self.options.connect_timeout_s,
             first_byte_s=self.options.first_byte_timeout_s,
             idle_s=self.options.idle_timeout_s,
+            total_s=self.options.total_timeout_s,
         )
 
     async def _embedding_call(self, ctx: RunContext, request: EmbeddingRequest) -> EmbeddingCall:
         provider, model, credential = await self._reached(ctx, request.model)
         return EmbeddingCall(
+            route=_route(ctx, credential, provider),
             request=request,
             provider=provider,
             model=model,
@@ -99,3 +91,8 @@ class LiteLLMSkill(ModelSkill):
             raise ModelUnauthorized(
                 f"There is no credential for {provider}. The agent's owner has to store one, or choose another model."
             ) from None
+
+
+def _route(ctx: RunContext, credential: Credential, provider: str) -> Route:
+    own = credential.base_url if credential.platform else None
+    return Route.of(ctx, credential, address=own or provider)

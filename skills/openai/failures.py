@@ -102,7 +102,8 @@ def _failure(
 ) -> ModelFailed:
     if status in REFUSED:
         return ModelUnauthorized(
-            "The model's provider refuses the agent's credential. The agent's owner has to mend it."
+            "The model's provider refuses the agent's credential. The agent's owner has to mend it.",
+            perhaps_request=status == HTTPStatus.FORBIDDEN,
         )
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         return ModelRateLimited("The model's provider limits how often it may be asked.", retry_after_s=retry_after_s)

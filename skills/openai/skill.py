@@ -15,7 +15,6 @@ from skills.openai.embeddings import embedding_body
 from skills.sdk import (
     Chunk,
     Credential,
-    CredentialReference,
     EmbeddingRequest,
     Embeddings,
     ModelRequest,
@@ -23,10 +22,12 @@ from skills.sdk import (
     ModelUnauthorized,
     NotAvailable,
     RunContext,
-    Skill,
 )
+from skills.sdk.circuits import Route
 from skills.sdk.parameters import VENDORS
+from skills.sdk.provider_options import ProviderOptions
 from skills.sdk.retries import retried
+from skills.sdk.service_tiers import check_service_tier
 
 OPENAI = "https://api.openai.com/v1"
 URL_CHARACTERS_MAX = 2_048
@@ -38,21 +39,11 @@ class OpenAISkill(ModelSkill):
     name = "openai"
     providers = frozenset(("openai",))
 
-    class Options(Skill.Options):
+    class Options(ProviderOptions):
         """Which server, with whose key, and how patiently."""
 
         base_url: str | None = Field(default=None, max_length=URL_CHARACTERS_MAX)
         """The server's address, up to /v1, unless it is OpenAI's. It gets only keys stored with this very address."""
-        credential: CredentialReference | None = None
-        """Which of the organization's keys to use; without one, its own for this provider, else the platform's."""
-        retries: int = Field(default=2, ge=0, le=5)
-        """How often to try again before the first piece of the reply has come."""
-        connect_timeout_s: float = Field(default=3.0, ge=0.1, le=10)
-        """Seconds to reach the server."""
-        first_byte_timeout_s: float = Field(default=60.0, ge=0.1, le=300)
-        """Seconds until the reply begins."""
-        idle_timeout_s: float = Field(default=30.0, ge=0.1, le=300)
-        """Seconds of silence within the reply."""
         output_limit_field: Literal["auto", "max_tokens", "max_completion_tokens"] = "auto"
         """What the server calls the limit of tokens; OpenAI: max_completion_tokens, most others: max_tokens."""
 
@@ -69,16 +60,17 @@ class OpenAISkill(ModelSkill):
 
     def stream(self, ctx: RunContext, request: ModelRequest) -> AsyncGenerator[Chunk]:
         """Yield the reply as it comes, trying again only while nothing has come."""
-        return retried(partial(self._call, ctx, request), attempt, retries=self.options.retries)
+        return retried(partial(self._call, ctx, request), attempt, policy=self.options.retry_policy)
 
     async def embed(self, ctx: RunContext, request: EmbeddingRequest) -> Embeddings:
         """One vector for each input, trying again like `stream`."""
-        answers = retried(partial(self._embedding_call, ctx, request), embedded, retries=self.options.retries)
+        answers = retried(partial(self._embedding_call, ctx, request), embedded, policy=self.options.retry_policy)
         async with aclosing(answers):
-            return await anext(answers)
+            return [answer async for answer in answers][-1]
 
     async def _call(self, ctx: RunContext, request: ModelRequest) -> Call:
         base_url, credential = await self._server(ctx)
+        check_service_tier(ctx, request, platform_credential=self.used_platform_credential(ctx))
         at_openai = URL(base_url).host == URL(OPENAI).host
         field = self.options.output_limit_field
         if field == "auto":
@@ -86,12 +78,12 @@ class OpenAISkill(ModelSkill):
         if at_openai:
             ctx.ignored.update(VENDORS & request.parameters.keys())
         body = body_of(request, model=self._name(request.model), limit_field=field, openai_itself=at_openai)
-        return self._sent(f"{base_url}/chat/completions", body, credential, choices=choices_of(request))
+        return self._sent(ctx, base_url, "/chat/completions", body, credential, choices_of(request))
 
     async def _embedding_call(self, ctx: RunContext, request: EmbeddingRequest) -> Call:
         base_url, credential = await self._server(ctx)
         body = embedding_body(request, model=self._name(request.model))
-        return self._sent(f"{base_url}/embeddings", body, credential)
+        return self._sent(ctx, base_url, "/embeddings", body, credential)
 
     async def _server(self, ctx: RunContext) -> tuple[str, Credential | None]:
         """Where to send to, and with which key."""
@@ -103,10 +95,13 @@ class OpenAISkill(ModelSkill):
         provider, _, name = model.partition("/")
         return name if provider in self.providers and name else model
 
-    def _sent(self, url: str, body: bytes, credential: Credential | None, *, choices: int = 1) -> Call:
+    def _sent(
+        self, ctx: RunContext, base_url: str, path: str, body: bytes, credential: Credential | None, choices: int = 1
+    ) -> Call:
         options = self.options
         return Call(
-            url=url,
+            route=Route.of(ctx, credential, address=base_url),
+            url=f"{base_url}{path}",
             body=body,
             id=uuid.uuid4().hex,
             secret=credential.secret if credential else None,
@@ -114,6 +109,7 @@ class OpenAISkill(ModelSkill):
             connect_s=options.connect_timeout_s,
             first_byte_s=options.first_byte_timeout_s,
             idle_s=options.idle_timeout_s,
+            total_s=options.total_timeout_s,
         )
 
     async def _stored(self, ctx: RunContext) -> Credential | None:

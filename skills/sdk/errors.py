@@ -57,7 +57,14 @@ class ModelRejected(ModelFailed):
 
 
 class ModelUnauthorized(ModelFailed):
-    """The provider refuses the credential; the agent's owner has to mend it."""
+    """The provider refuses the credential; the agent's owner has to mend it.
+
+    `perhaps_request`: it may be about this request alone, as its 403 sometimes is.
+    """
+
+    def __init__(self, message: str, *, perhaps_request: bool = False) -> None:
+        super().__init__(message)
+        self.perhaps_request = perhaps_request
 
 
 class ModelRateLimited(ModelFailed):

@@ -145,6 +145,21 @@ async def test_how_long_a_provider_asks_to_wait_is_passed_on(upstream: Upstream,
 
 
 @each_provider
+async def test_a_reply_that_goes_on_for_ever_is_ended(upstream: Upstream, provider: str) -> None:
+    with pytest.raises(ModelTimeout):
+        await collected(context(upstream), request(f"{provider}/count-4000:pace=5"), total_timeout_s=0.5)
+
+    assert upstream.exchanges[0].sale.tokens < 4_000
+
+
+async def test_a_faster_tier_is_not_asked_for_on_the_platforms_account(upstream: Upstream) -> None:
+    with pytest.raises(ModelRejected, match="service tier"):
+        await collected(context(upstream), request("openai/echo", parameters={"service_tier": "priority"}))
+
+    assert upstream.connections == []
+
+
+@each_provider
 async def test_parallel_calls_come_whole(upstream: Upstream, provider: str) -> None:
     tools = [{"type": "function", "function": {"name": name, "parameters": {"type": "object"}}} for name in "ab"]
     asked = request(f"{provider}/tools-a+b", tools=tools)

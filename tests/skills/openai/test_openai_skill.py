@@ -115,6 +115,24 @@ async def test_a_fault_is_named_and_tried_again_only_before_the_first_piece(
     assert len(upstream.exchanges) == tries
 
 
+async def test_a_reply_that_goes_on_for_ever_is_ended(upstream: Upstream) -> None:
+    skill = OpenAISkill(OpenAISkill.Options(base_url=upstream.base_url, total_timeout_s=0.2))
+
+    with pytest.raises(ModelTimeout):
+        await replied(skill, "count-4000:pace=5")
+
+    assert upstream.exchanges[0].sale.tokens < 4_000
+
+
+async def test_a_faster_tier_is_not_asked_for_on_the_platforms_account(upstream: Upstream) -> None:
+    ctx = context(credentials={"openai": KEY}, base_url=upstream.base_url, platform=True)
+
+    with pytest.raises(ModelRejected, match="service tier"):
+        await collected(OpenAISkill(), ctx, "echo", service_tier="priority")
+
+    assert upstream.connections == []
+
+
 async def test_parallel_calls_come_whole(skill: OpenAISkill) -> None:
     chunks = await replied(skill, "tools-a+b")
 
