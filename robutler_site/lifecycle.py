@@ -34,7 +34,7 @@ async def start() -> None:
     outbound.configure(allow=settings.ROBUTLER.outbound_allow, ports=settings.ROBUTLER.outbound_ports)
     patience.configure(_patience())
     notify.start_listener()
-    drain.on_signals(_finish_runs)
+    drain.on_signals(_finish_runs, runs.stop_all)
     components.watch(vitals.PARTS, vitals.states)
     scraping.serve_on_own_port()
     _State.gauges = asyncio.create_task(gauges.keep_current(), name="gauges")

@@ -19,6 +19,7 @@ CSRF_TRUSTED_ORIGINS = list(ROBUTLER.trusted_origins)
 ROOT_URLCONF = "robutler_site.urls"
 ASGI_APPLICATION = "robutler_site.asgi.application"
 
+_SERVES = sys.argv[1:2] == ["serve"] or "robutler_site.asgi" in sys.modules
 INSTALLED_APPS = [
     *(["daphne"] if "runserver" in sys.argv[1:2] else []),  # costs 0.3 s at start, so only where it serves
     "unfold.apps.BasicAppConfig",
@@ -34,7 +35,7 @@ INSTALLED_APPS = [
     "robutler_site",
     "rest_framework",
     # Only the clock reads its tables; a web process starts without Celery and all it brings along.
-    *([] if "robutler_site.asgi" in sys.modules else ["django_celery_beat"]),
+    *([] if _SERVES else ["django_celery_beat"]),
 ]
 
 MIDDLEWARE = [

@@ -1,7 +1,6 @@
 """A real server process with our application: started, asked whether it is ready, stopped or killed."""
 
 import contextlib
-import os
 import signal
 import socket
 import subprocess
@@ -69,15 +68,20 @@ class LiveServer:
         except httpx.TransportError:
             return False
 
-    def terminate(self) -> None:
+    def terminate(self, by: int = signal.SIGTERM) -> None:
         """Ask it to leave."""
         assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
+        self.process.send_signal(by)
+
+    def exit_code(self, *, within_s: float = STOP_SECONDS) -> int:
+        """What it ends with, once it does."""
+        assert self.process is not None
+        return self.process.wait(within_s)
 
     def kill(self) -> None:
         """End it where it stands."""
         assert self.process is not None
-        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.kill()
         self.process.wait(STOP_SECONDS)
 
     def _wait(self) -> None:

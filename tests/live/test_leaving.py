@@ -1,4 +1,4 @@
-"""Who leaves, and when: the client after any chunk, the server when told to, the process all at once."""
+"""Who leaves, and when: the client after any chunk, the process all at once."""
 
 import threading
 import time
@@ -97,44 +97,6 @@ def test_a_client_that_leaves_before_a_whole_answer_frees_both_too(
         )
 
     assert upstream.wait(lambda log: _was_aborted(log, order), within_s=CLOSED_WITHIN_S)
-
-
-def test_told_to_stop_it_finishes_its_streams_and_begins_nothing_new(start: Start, cast: Cast) -> None:
-    address = cast.publish(model="scripted/persona", options={"rules": [{"text": "word " * 100}], "chunk_ms": 20})
-    ends: list[str] = []
-
-    with start() as live, streaming(live, cast, address, "go") as stream:
-        reader = threading.Thread(target=lambda: ends.extend(stream.rest()))
-        reader.start()
-        live.terminate()
-        assert eventually(lambda: not live.is_ready(), within_s=1)
-        told = httpx.get(f"{live.url}/ready")
-        refused = httpx.post(f"{live.url}/v1/chat/completions", json={})
-        reader.join(20)
-        assert live.process is not None
-        code = live.process.wait(10)
-
-    assert told.status_code == 503
-    assert told.json()["details"]["draining"] is True
-    assert (refused.status_code, refused.json()["error"]["code"]) == (503, "draining")
-    assert int(refused.headers["retry-after"]) >= 1
-    assert ends[-1] == "[DONE]"
-    assert code == 0, live.said
-
-
-def test_what_does_not_finish_in_time_is_told_so(start: Start, cast: Cast, books: Books) -> None:
-    address = cast.publish(model="scripted/persona", options={"rules": [{"text": "word " * 1000}], "chunk_ms": 20})
-
-    with start(ROBUTLER_DRAIN_S="0.5") as live, streaming(live, cast, address, "go") as stream:
-        live.terminate()
-        *_, error, done = stream.rest()
-        assert live.process is not None
-        code = live.process.wait(20)
-
-    assert '"error"' in error
-    assert done == "[DONE]"
-    assert code == 0, live.said
-    assert books.is_closed(stream.run_id)
 
 
 def test_killed_in_the_middle_of_streams_it_leaves_no_money_reserved(start: Start, cast: Cast, books: Books) -> None:

@@ -1,4 +1,4 @@
-"""The server and the cast of the API's tests, for those who mean it harm."""
+"""The servers and the cast of the API's and the live tests, for those who mean them harm."""
 
 from tests.api.conftest import (
     acme_client,
@@ -9,5 +9,9 @@ from tests.api.conftest import (
     stranger,
     token,
 )
+from tests.live.conftest import books, cast, live, start, upstream
 
-__all__ = ["acme_client", "globex_client", "greeter", "scripted", "server", "stranger", "token"]
+__all__ = [
+    "acme_client", "books", "cast", "globex_client", "greeter", "live", "scripted", "server", "start", "stranger",
+    "token", "upstream",
+]  # fmt: skip

@@ -1,0 +1,148 @@
+"""Who asks for too much, reads too little, or says nothing at all: the others do not notice."""
+
+import socket
+import time
+from collections.abc import Generator
+from contextlib import ExitStack
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.fakes.upstream import Upstream
+from tests.live.books import Books
+from tests.live.cast import PER_RUN_NANOS, Cast, model_on
+from tests.live.conftest import Start
+from tests.live.server import LiveServer
+from tests.live.waiting import eventually
+from tests.live.wire import completion, head, line, resident_bytes, status_of
+
+STALL_S = 1.0
+CUT_WITHIN_S = 20.0
+FAR = {"max_completion_tokens": 1_000_000}
+STATIC_FILE = "/static/unfold/css/styles.css"
+
+
+@pytest.fixture(scope="module")
+def hurried(start: Start) -> Generator[LiveServer]:
+    """A server that waits for nobody."""
+    limits = {"ROBUTLER_WRITE_STALL_S": str(STALL_S), "ROBUTLER_HEAD_S": "1", "ROBUTLER_IDLE_CONNECTION_S": "2"}
+    with start(**limits) as running:
+        yield running
+
+
+def ask(address: str, words: str, **fields: Any) -> dict[str, Any]:
+    return {"model": address, "messages": [{"role": "user", "content": words}], **fields}
+
+
+# --- OV-04: a client that never reads ---------------------------------------------------------------------------------
+
+
+def test_ov_04_a_client_that_never_reads_its_stream(
+    hurried: LiveServer, cast: Cast, upstream: Upstream, books: Books
+) -> None:
+    address = cast.publish(model=model_on("openai", "echo"))
+    order = "count-200000:never-read=1"
+    with line(hurried) as warm:
+        warm.send(completion(cast.globex_key, ask(address, "/count-2000", stream=True), Connection="close"))
+        warm.received()
+    before = resident_bytes(hurried)
+
+    with line(hurried, receive_buffer=4_096) as connection:
+        connection.send(completion(cast.globex_key, ask(address, f"/{order}", stream=True, **FAR)))
+        top = connection.socket.recv(1_000)
+        most = 0
+        until = time.monotonic() + CUT_WITHIN_S
+        while not (cut := was_aborted(upstream, order)) and time.monotonic() < until:
+            most = max(most, resident_bytes(hurried))
+            time.sleep(0.05)
+        rest = connection.received()
+
+    run_id = top.partition(b"x-robutler-run-id: ")[2].split(b"\r\n")[0].decode()
+    assert cut
+    assert b"[DONE]" not in rest
+    assert most - before < 8_000_000
+    assert eventually(lambda: books.is_closed(run_id), within_s=5)
+    assert books.charged(run_id) > PER_RUN_NANOS
+
+
+def test_ov_04_a_client_that_never_reads_a_whole_answer(hurried: LiveServer, cast: Cast) -> None:
+    address = cast.publish(model=model_on("openai", "echo"))
+    body = ask(address, "/echo:size=100000 " + "word " * 1_600_000)
+
+    with line(hurried, receive_buffer=4_096) as connection:
+        connection.send(completion(cast.globex_key, body))
+        top = connection.socket.recv(1_000)
+        cut = eventually(lambda: not is_held(hurried, connection.socket), within_s=CUT_WITHIN_S)
+        rest = connection.received()
+
+    assert status_of(top) == 200
+    assert cut
+    assert len(rest) < 8_000_000
+
+
+def test_ov_04_a_client_that_never_reads_files(hurried: LiveServer) -> None:
+    with line(hurried, receive_buffer=4_096) as connection:
+        connection.send(head(STATIC_FILE, method="GET") * 40)
+        top = connection.socket.recv(1_000)
+        cut = eventually(lambda: not is_held(hurried, connection.socket), within_s=CUT_WITHIN_S)
+
+    assert status_of(top) == 200
+    assert cut
+
+
+def test_ov_04_a_client_that_reads_slowly_but_steadily_gets_everything(hurried: LiveServer, cast: Cast) -> None:
+    """It needs far longer than a client may stand still."""
+    address = cast.publish(model=model_on("openai", "echo"))
+    got, tail = 0, b""
+    started = time.monotonic()
+
+    with line(hurried, receive_buffer=65_536) as connection:
+        connection.send(completion(cast.globex_key, ask(address, "/count-40000", stream=True, **FAR), Connection="close"))
+        for piece in connection.pieces():
+            got += len(piece)
+            tail = (tail + piece)[-1_000:]
+            time.sleep(len(piece) / 3_000_000)
+
+    assert got > 6_000_000
+    assert b"data: [DONE]" in tail
+    assert time.monotonic() - started > 2 * STALL_S
+
+
+# --- OV-05 and BD-20's crowd: connections on which nothing is asked ---------------------------------------------------
+
+
+@pytest.mark.parametrize("crowd", [200, pytest.param(2_000, marks=pytest.mark.prove)])
+def test_ov_05_idle_and_half_open_connections(hurried: LiveServer, crowd: int) -> None:
+    with ExitStack() as stack, httpx.Client(base_url=hurried.url) as regular:
+        idle = [stack.enter_context(line(hurried)) for _ in range(crowd // 2)]
+        for connection in idle:
+            connection.send(head("/live", method="GET"))
+        answered = [status_of(connection.answer()) for connection in idle]
+        half_open = [stack.enter_context(line(hurried)) for _ in range(crowd // 2)]
+        for connection in half_open:
+            connection.send("GET /live HTTP/1.1\r\nHost: x\r\n")
+        meanwhile = {regular.get("/ready").status_code for _ in range(20)}
+        told = {status_of(connection.received()) for connection in half_open}
+        closed = {connection.received() for connection in idle}
+        afterwards = regular.get("/ready").status_code
+
+    assert set(answered) == {200}
+    assert meanwhile == {200}
+    assert told == {408}
+    assert closed == {b""}
+    assert afterwards == 200
+
+
+def was_aborted(upstream: Upstream, order: str) -> bool:
+    """Whether we hung up on the provider."""
+    return any(exchange.order == order and exchange.aborted_at is not None for exchange in upstream.exchanges)
+
+
+def is_held(live: LiveServer, connection: socket.socket) -> bool:
+    """Whether the server's end of the connection is still open, as the system has it."""
+    with open("/proc/net/tcp") as table:
+        rows = [row.split() for row in table.readlines()[1:]]
+    ends = f"{live.port:04X}", f"{connection.getsockname()[1]:04X}"
+    established = "01"
+    return any((row[1].rpartition(":")[2], row[2].rpartition(":")[2]) == ends and row[3] == established for row in rows)
