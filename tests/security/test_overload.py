@@ -98,7 +98,9 @@ def test_ov_04_a_client_that_reads_slowly_but_steadily_gets_everything(hurried: 
     started = time.monotonic()
 
     with line(hurried, receive_buffer=65_536) as connection:
-        connection.send(completion(cast.globex_key, ask(address, "/count-40000", stream=True, **FAR), Connection="close"))
+        connection.send(
+            completion(cast.globex_key, ask(address, "/count-40000", stream=True, **FAR), Connection="close")
+        )
         for piece in connection.pieces():
             got += len(piece)
             tail = (tail + piece)[-1_000:]
