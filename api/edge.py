@@ -100,8 +100,7 @@ class Exchange:
 
     def refuse_size(self, limit: int) -> None:
         """Refuse a body that says of itself that it is too large."""
-        announced = self.headers.get(b"content-length", b"0")
-        if announced.isdigit() and int(announced) > limit:
+        if self._announced_bytes() > limit:
             raise too_large(limit)
 
     def marks(self) -> Headers:
@@ -150,12 +149,18 @@ class Exchange:
             await self._linger()
             await self.write(b"", more=False)
 
+    def _announced_bytes(self) -> int:
+        announced = self.headers.get(b"content-length", b"0")
+        return int(announced) if announced.isdigit() else 0
+
     def _has_body(self) -> bool:
         return self.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in self.headers
 
     async def _linger(self) -> None:
-        """Many clients send to the end before they listen. Nobody is read for longer than the largest body is."""
-        left = max(_LINGER_BYTES, settings.ROBUTLER.body_limit_bytes - self._read_bytes)
+        """Many clients send to the end before they listen: let them, if that is near, else for one limit's worth."""
+        limit = settings.ROBUTLER.body_limit_bytes
+        left = announced if (announced := self._announced_bytes()) <= 2 * limit else limit
+        left = max(_LINGER_BYTES, left - self._read_bytes)
         try:
             async with asyncio.timeout(settings.ROBUTLER.linger_s):
                 while left > 0:

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
-from api.problems import InvalidRequest
+from api.problems import InvalidRequest, Problem, Refused
 
 Fields: TypeAlias = dict[str, msgspec.Raw]
 Value = TypeVar("Value")
@@ -13,6 +13,8 @@ Value = TypeVar("Value")
 MAX_DEPTH = 64
 MAX_MEMBERS = 128
 """More than twice what the API knows: beyond that nobody is served by a name for each."""
+MAX_STRINGS = 200_000
+"""Names and texts in one body; each costs more than its bytes, and no conversation of the largest size has so many."""
 MAX_INTEGER = 2**53
 
 _top_level = msgspec.json.Decoder(Fields)
@@ -44,6 +46,8 @@ _ONE_KIND = bytes.maketrans(b"{}", b"[]")
 
 def fields_of(body: bytes) -> Fields:
     """The members of the object that `body` is, still as JSON, once all that no honest client sends is refused."""
+    if body.count(b'"') - body.count(b'\\"') > 2 * MAX_STRINGS:
+        raise Refused(_too_many_strings())
     try:
         str(body, "utf-8")
         fields = _top_level.decode(body)
@@ -131,6 +135,11 @@ def _refuse_depth(body: bytes) -> None:
         if not brackets:
             return
     raise _too_deep()
+
+
+def _too_many_strings() -> Problem:
+    message = f"The body has more than {MAX_STRINGS} names and strings."
+    return Problem(status=413, type="invalid_request_error", code="request_too_large", message=message)
 
 
 def _too_deep() -> InvalidRequest:
