@@ -48,7 +48,7 @@ def drained(live: LiveServer, cast: Cast, *, streams: int, seconds: float) -> tu
     return crowd, *found[0]
 
 
-def test_told_to_stop_it_finishes_200_streams_and_begins_nothing_new(start: Start, cast: Cast, books: Books) -> None:
+def test_ov_06_told_to_stop_it_finishes_200_streams_and_begins_nothing(start: Start, cast: Cast, books: Books) -> None:
     with start() as live:
         crowd, refused, noticed_s = drained(live, cast, streams=200, seconds=4)
         code = live.exit_code()
@@ -64,7 +64,7 @@ def test_told_to_stop_it_finishes_200_streams_and_begins_nothing_new(start: Star
 
 
 @pytest.mark.prove
-def test_told_to_stop_it_finishes_1000_streams(start: Start, cast: Cast, books: Books) -> None:
+def test_ov_06_told_to_stop_it_finishes_1000_streams(start: Start, cast: Cast, books: Books) -> None:
     with start() as live:
         crowd, _, noticed_s = drained(live, cast, streams=1_000, seconds=15)
         code = live.exit_code()

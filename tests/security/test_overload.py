@@ -1,9 +1,13 @@
 """Who asks for too much, reads too little, or says nothing at all: the others do not notice."""
 
+import asyncio
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Generator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import httpx
@@ -13,12 +17,16 @@ from tests.fakes.upstream import Upstream
 from tests.live.books import Books
 from tests.live.cast import PER_RUN_NANOS, Cast, model_on
 from tests.live.conftest import Start
+from tests.live.crowd import Crowd
+from tests.live.load import Load
+from tests.live.own_database import OwnDatabase, own_database
 from tests.live.server import LiveServer
 from tests.live.waiting import eventually
 from tests.live.wire import completion, head, line, resident_bytes, status_of
 
 STALL_S = 1.0
 CUT_WITHIN_S = 20.0
+HI = [{"role": "user", "content": "hi"}]
 FAR = {"max_completion_tokens": 1_000_000}
 STATIC_FILE = "/static/unfold/css/styles.css"
 
@@ -134,6 +142,65 @@ def test_ov_05_idle_and_half_open_connections(hurried: LiveServer, crowd: int) -
     assert told == {408}
     assert closed == {b""}
     assert afterwards == 200
+
+
+# --- OV-11: the database away -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seconds", [2, pytest.param(10, marks=pytest.mark.prove)])
+def test_ov_11_the_database_away(
+    start: Start, cast: Cast, database_urls: dict[str, str], site_environment: dict[str, str], seconds: float
+) -> None:
+    quick = cast.publish(model="scripted/persona", options={"rules": [{"text": "hello"}]})
+    rules = [{"text": "word " * int(10 * (seconds + 3))}]
+    slow = cast.publish(model="scripted/persona", options={"rules": rules, "chunk_ms": 100, "chunk_chars": 5})
+    stream = completion(cast.globex_key, {"model": slow, "stream": True, "messages": HI}, Connection="close")
+
+    with own_database(database_urls) as database, start(**database.environment) as live:
+        load = Load(live=live, key=cast.globex_key, address=quick)
+        crowd = Crowd(live=live, requests=[stream] * 5)
+        went_at, back_at = asyncio.run(outage(load, crowd, database, seconds=seconds))
+        served = [told.run_id for told in load.told if told.status == 200 and told.run_id]
+        paid = [eventually(partial(is_paid, database.books, run_id), within_s=30) for run_id in served + crowd.run_ids]
+        command = [sys.executable, "manage.py", "reconcile", "--json"]
+        books = subprocess.run(
+            command, env={**site_environment, **database.environment}, capture_output=True, check=False
+        )
+
+    refused = [told for told in load.told if told.status != 200]
+    assert {told.status for told in load.told} == {200, 503}
+    assert {told.code for told in refused} <= {"service_unavailable", "billing_unavailable"}
+    assert all(int(told.retry_after) >= 1 for told in refused)
+    assert max(told.seconds for told in load.told) < 5
+    assert all(told.at + told.seconds > went_at for told in refused)
+    assert min(told.at + told.seconds for told in load.told if told.status == 200 and told.at > back_at) < back_at + 5
+    assert all(told.status == 200 for told in load.told if told.at > back_at + 2.5)
+    assert crowd.whole == 5
+    assert all(paid)
+    assert books.returncode == 0, books.stdout
+
+
+async def outage(load: Load, crowd: Crowd, database: OwnDatabase, *, seconds: float) -> tuple[float, float]:
+    """Take the database away for so long, under load and with streams in progress; when it went and was back."""
+    moments: list[float] = []
+
+    async def take_away() -> None:
+        async with load.going_on():
+            await asyncio.sleep(1)
+            moments.append(time.monotonic())
+            await asyncio.to_thread(database.server.stop)
+            await asyncio.sleep(seconds)
+            await asyncio.to_thread(database.server.start)
+            moments.append(time.monotonic())
+            await asyncio.sleep(3)
+
+    await crowd.listen(then=take_away)
+    return moments[0], moments[1]
+
+
+def is_paid(books: Books, run_id: str) -> bool:
+    """Whether a run's money went where it belongs."""
+    return books.is_closed(run_id) and books.charged(run_id) >= PER_RUN_NANOS
 
 
 def was_aborted(upstream: Upstream, order: str) -> bool:
