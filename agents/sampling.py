@@ -2,9 +2,24 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from skills.sdk.formats import check_strict
 
 Penalty = Annotated[float, Field(ge=-2, le=2)]
+
+
+def _checked_format(asked: dict[str, Any]) -> dict[str, Any]:
+    """A form that requests could ask for, too."""
+    kind, described = asked.get("type"), asked.get("json_schema")
+    if kind not in ("text", "json_object", "json_schema"):
+        raise ValueError("'type' must be 'text', 'json_object' or 'json_schema'.")
+    if kind == "json_schema":
+        if not isinstance(described, dict) or not isinstance(described.get("schema"), dict):
+            raise ValueError("'json_schema' must hold a 'name' and a 'schema'.")
+        if described.get("strict"):
+            check_strict(described["schema"])
+    return asked
 
 
 class Sampling(BaseModel):
@@ -23,7 +38,7 @@ class Sampling(BaseModel):
     reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh"] | None = None
     verbosity: Literal["low", "medium", "high"] | None = None
     parallel_tool_calls: bool | None = None
-    response_format: dict[str, Any] | None = None
+    response_format: Annotated[dict[str, Any], AfterValidator(_checked_format)] | None = None
     service_tier: Literal["auto", "default", "flex", "priority"] | None = None
 
 

@@ -138,6 +138,12 @@ def _(error: skills.ModelFailed) -> Problem:
 
 
 @problem_of.register
+def _(error: skills.ReplyUnfit) -> Problem:
+    message = f"The model's reply is not in the form that 'response_format' asks for: {error}."
+    return Problem(status=502, type="upstream_error", code="upstream_failed", message=message, should_retry=False)
+
+
+@problem_of.register
 def _(error: skills.ModelUnauthorized) -> Problem:
     message = "The model's provider refuses the agent's credential. The agent's owner has to mend it."
     return Problem(status=502, type="upstream_error", code="upstream_failed", message=message, should_retry=False)

@@ -1,27 +1,27 @@
 """What one run keeps between the steps of the loop, and the steps themselves."""
 
-import asyncio
-import contextvars
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
 from agents.runtime import transcripts
 from agents.runtime.events import Delta, Event, Finished, TurnFinished
+from agents.runtime.finalizing import finalize
 from agents.runtime.hooks import fire
 from agents.runtime.omissions import Omissions
-from agents.runtime.requesting import NO_TOOLS_LEFT, smaller, turn_parameters
+from agents.runtime.requesting import NO_TOOLS_LEFT, ending, smaller, turn_parameters
+from agents.runtime.structured import Format, correction
 from agents.runtime.system import set_system_message
 from agents.runtime.toolbox import Toolbox
 from agents.runtime.turn import Turn
 from agents.runtime.whole import whole
 from agents.runtime.working import Working
-from skills.sdk.calls import RunOutcome, ToolCall, ToolOutcome
-from skills.sdk.context import RunContext, current_run
-from skills.sdk.errors import BudgetExhausted, ModelRejected
+from skills.sdk.calls import ModelReply, RunOutcome, ToolCall, ToolOutcome
+from skills.sdk.context import RunContext
+from skills.sdk.errors import BudgetExhausted, ModelRejected, ReplyUnfit
 from skills.sdk.model import Chunk, FinishReason, Message, ModelRequest
 from skills.sdk.usage import Usage, UsageRecord
 
@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FINALIZE_SECONDS = 30
+
+class _Spent(Exception):
+    """There is nothing left for another model call; `on` says of what."""
+
+    def __init__(self, on: str) -> None:
+        super().__init__(on)
+        self.on = on
 
 
 class Conversation:
@@ -51,6 +57,9 @@ class Conversation:
         self._toolbox = Toolbox(agent, ctx, self._omissions.tools(client_tools))
         self._parameters = self._omissions.parameters(parameters)
         self._choices = int(self._parameters.get("n") or 1)
+        self._format = Format.asked_by(self._parameters)
+        self._keeps_text = self._format is not None and self._format.checked
+        self._is_told_format = False
         self._output_limit = smaller(max_output_tokens, agent.limits.output_tokens)
         self._cut_by: str | None = None
         self._working = Working(ctx, seconds=agent.limits.seconds)
@@ -82,29 +91,12 @@ class Conversation:
         """The next model call, paid for and opened; None when the run is over."""
         if 0 in self._reasons:
             return None
-        self._turns += 1
-        remaining = None
-        if self._output_limit is not None:
-            remaining = self._output_limit - self._usage.output_tokens // self._choices
-        if remaining is not None and remaining <= 0:
-            self._stop("length", "output_tokens")
-            return None
         try:
-            with self._working:
-                budget = await self._ctx.ports.meter.reserve_turn(
-                    input_bytes=self._input_bytes, max_output_tokens=remaining
-                )
-        except BudgetExhausted:
-            if self._turns == 1:
-                raise
-            self._stop("length", "budget")
+            allowed = await self._allowed()
+        except _Spent as spent:
+            self._stop("length", spent.on)
             return None
-        allowed = smaller(remaining, budget.max_output_tokens)
-        if allowed is not None and allowed <= 0:
-            self._stop("length", "budget")
-            return None
-        self._cut_by = None if allowed is None else "output_tokens" if allowed == remaining else "budget"
-        return await self._open(allowed)
+        return await self._open(self._request(allowed), is_last=self._is_last)
 
     async def listen(self, turn: Turn) -> AsyncGenerator[Chunk]:
         """The model's chunks as they come; however it ends, the stream is closed and what was used is recorded."""
@@ -125,20 +117,18 @@ class Conversation:
     async def conclude(self, turn: Turn) -> AsyncGenerator[Event]:
         """Act on what the model said: finish, or carry out its calls and go on."""
         reply = turn.reply()
-        with self._working:
-            seen = await fire(self._agent.hooks["after_llm_call"], self._ctx, reply)
+        seen = await self._seen(reply)
         yield TurnFinished(turn=turn.number, model=turn.request.model, usage=turn.usage)
-        for index, (reason, wanted) in turn.further_choices().items():
-            self._reasons[index] = reason
-            if wanted:
-                yield Delta(
-                    choice=index, text=f"[{', '.join(wanted)}: only the first choice can use the agent's tools.]"
-                )
+        async with aclosing(self._conclude_further(turn)) as further:
+            async for event in further:
+                yield event
         theirs = [call for call in reply.tool_calls if turn.is_clients(call)]
         own = [call for call in seen.tool_calls if not turn.is_clients(call)]
         if turn.is_last or seen.finish_reason in ("length", "content_filter") or not (theirs or own):
-            self._append(turn.message(text=seen.text, calls=()))
             self._end(turn, seen.finish_reason)
+            async with aclosing(self._answer(turn, 0, seen.text)) as events:
+                async for event in events:
+                    yield event
             return
         self._append(turn.message(text=seen.text, calls=[*own, *theirs]))
         if own:
@@ -147,6 +137,8 @@ class Conversation:
                     yield event
         if theirs and 0 not in self._reasons:
             self._reasons[0] = "tool_calls"
+            if self._keeps_text and seen.text and (text := await self._fitting(seen.text)):
+                yield turn.released(0, text=text, as_choice=0)
             await self._hand_to_client(theirs)
 
     def finished(self) -> Finished:
@@ -176,20 +168,52 @@ class Conversation:
         if turn.is_last:
             self._stop("length", "repairs" if self._toolbox.is_unrepairable else "turns")
             return
-        self._reasons[0] = "stop" if reason == "tool_calls" else reason
+        self._reasons[0] = ending(reason)
         if reason == "length":
             self._stopped_by = self._cut_by
 
-    async def _open(self, max_output_tokens: int | None) -> Turn:
-        is_last = self._turns > self._agent.limits.turns or self._toolbox.is_unrepairable
-        tools = () if is_last else self._toolbox.offered
-        request = ModelRequest(
+    @property
+    def _is_last(self) -> bool:
+        return self._turns > self._agent.limits.turns or self._toolbox.is_unrepairable
+
+    async def _allowed(self) -> int | None:
+        """Pay for one more model call: the most it may say, None if that is not limited. Raises _Spent."""
+        self._turns += 1
+        remaining = None
+        if self._output_limit is not None:
+            remaining = self._output_limit - self._usage.output_tokens // self._choices
+        if remaining is not None and remaining <= 0:
+            raise _Spent("output_tokens")
+        try:
+            with self._working:
+                budget = await self._ctx.ports.meter.reserve_turn(
+                    input_bytes=self._input_bytes, max_output_tokens=remaining
+                )
+        except BudgetExhausted:
+            if self._turns == 1:
+                raise
+            raise _Spent("budget") from None
+        allowed = smaller(remaining, budget.max_output_tokens)
+        if allowed is not None and allowed <= 0:
+            raise _Spent("budget")
+        self._cut_by = None if allowed is None else "output_tokens" if allowed == remaining else "budget"
+        return allowed
+
+    def _request(self, max_output_tokens: int | None) -> ModelRequest:
+        """What the model is asked in the next turn."""
+        tools = () if self._is_last else self._toolbox.offered
+        told = [self._format.instructions] if self._format is not None and self._is_told_format else []
+        return ModelRequest(
             model=self._agent.model,
-            messages=[*self._ctx.messages, NO_TOOLS_LEFT] if is_last else list(self._ctx.messages),
+            messages=[*self._ctx.messages, *told, *([NO_TOOLS_LEFT] if self._is_last else ())],
             tools=tools,
             parameters=turn_parameters(self._parameters, is_first=self._turns == 1, has_tools=bool(tools)),
             max_output_tokens=max_output_tokens,
         )
+
+    async def _open(self, request: ModelRequest, *, is_last: bool) -> Turn:
+        max_output_tokens = request.max_output_tokens
+        client_names = self._toolbox.client_names if request.tools else frozenset()
         with self._working:
             request = await fire(self._agent.hooks["before_llm_call"], self._ctx, request)
             if request.max_output_tokens != max_output_tokens:
@@ -201,10 +225,11 @@ class Conversation:
             request=request,
             stream=stream,
             input_bytes=self._input_bytes,
-            client_names=frozenset() if is_last else self._toolbox.client_names,
+            client_names=client_names,
             known_ids=self._known_ids,
             meter=self._ctx.ports.meter,
             is_last=is_last,
+            keeps_text=self._keeps_text,
         )
 
     async def _first_chunk(self, turn: Turn) -> Chunk | None:
@@ -214,16 +239,97 @@ class Conversation:
                 with self._working.for_others():
                     return await anext(turn.stream, None)
             except ModelRejected as error:
-                name = error.parameter
-                droppable = self._agent.drop_unsupported and error.code == "unsupported_parameter"
-                if not droppable or name is None or name not in turn.request.parameters:
-                    raise
-            kept = {each: value for each, value in turn.request.parameters.items() if each != name}
+                name = self._left_out(turn, error)
+            told: list[Message] = []
+            if name == "response_format" and self._format is not None:
+                self._is_told_format = True
+                told = [self._format.instructions]
+                self._input_bytes += len(msgspec.json.encode(told))
+            else:
+                self._ctx.ignored.add(name)
+                logger.info("Run %s goes on without %s, which its model does not take.", self._ctx.run_id, name)
             self._parameters.pop(name, None)
-            self._ctx.ignored.add(name)
-            logger.info("Run %s goes on without %s, which its model does not take.", self._ctx.run_id, name)
             with self._working:
-                turn.ask_again(self._agent.model_skill, self._ctx, parameters=kept)
+                turn.ask_again(self._agent.model_skill, self._ctx, without=name, telling=told)
+
+    def _left_out(self, turn: Turn, error: ModelRejected) -> str:
+        """The parameter that the model does not take, if it can be asked without; else the error is raised."""
+        name = error.parameter
+        droppable = self._agent.drop_unsupported and error.code == "unsupported_parameter"
+        tellable = name == "response_format" and self._format is not None
+        if name is None or name not in turn.request.parameters or not (droppable or tellable):
+            raise error
+        return name
+
+    async def _conclude_further(self, turn: Turn) -> AsyncGenerator[Event]:
+        """The ends of the choices after the first."""
+        for index, (reason, wanted) in turn.further_choices().items():
+            self._reasons[index] = reason
+            if self._keeps_text:
+                async with aclosing(self._answer(turn, index, turn.text(index))) as events:
+                    async for event in events:
+                        yield event
+            elif wanted:
+                yield Delta(
+                    choice=index, text=f"[{', '.join(wanted)}: only the first choice can use the agent's tools.]"
+                )
+
+    async def _answer(self, turn: Turn, index: int, text: str) -> AsyncGenerator[Event]:
+        """The last words of a choice, given out if they were kept back: in the form that was asked for, or not at all.
+
+        A model that missed the form is told what is wrong and asked once more.
+        """
+        spoken, at = turn, index
+        if self._keeps_text and self._reasons[index] == "stop" and not turn.refuses(index):
+            try:
+                text = await self._fitted(text)
+            except ReplyUnfit as unfit:
+                spoken, at = await self._open_correction(turn, text, unfit), 0
+                async with aclosing(self.listen(spoken)) as chunks:
+                    async for chunk in chunks:
+                        if (delta := spoken.absorb(chunk)) is not None:
+                            yield msgspec.structs.replace(delta, choice=index)
+                seen = await self._seen(spoken.reply())
+                yield TurnFinished(turn=spoken.number, model=spoken.request.model, usage=spoken.usage)
+                text, self._reasons[index] = seen.text, ending(seen.finish_reason)
+                if self._reasons[index] == "stop" and not spoken.refuses(0):
+                    text = await self._fitted(text)
+        elif self._keeps_text and self._reasons[index] == "tool_calls":
+            text = await self._fitting(text)
+        if self._keeps_text and text:
+            yield spoken.released(at, text=text, as_choice=index)
+        if index == 0:
+            self._append(spoken.message(text=text, calls=()))
+
+    async def _open_correction(self, turn: Turn, text: str, unfit: ReplyUnfit) -> Turn:
+        """Ask once more, with what was said and what is wrong with it."""
+        messages = [*turn.request.messages, {"role": "assistant", "content": text}, correction(unfit)]
+        try:
+            allowed = await self._allowed()
+        except _Spent:
+            raise unfit from None
+        parameters = turn_parameters(self._parameters, is_first=False, has_tools=False)
+        request = msgspec.structs.replace(
+            turn.request, messages=messages, tools=(), parameters=parameters, max_output_tokens=allowed
+        )
+        return await self._open(request, is_last=False)
+
+    async def _seen(self, reply: ModelReply) -> ModelReply:
+        """The reply as the hooks leave it."""
+        with self._working:
+            return await fire(self._agent.hooks["after_llm_call"], self._ctx, reply)
+
+    async def _fitted(self, text: str) -> str:
+        assert self._format is not None
+        with self._working:
+            return await self._format.fitted(text, organization_id=self._ctx.caller.organization_id)
+
+    async def _fitting(self, text: str) -> str:
+        """The text if it has the form that was asked for, else nothing: beside calls it is a remark to nobody."""
+        try:
+            return await self._fitted(text)
+        except ReplyUnfit:
+            return ""
 
     def _record(self, turn: Turn) -> None:
         record = UsageRecord(
@@ -266,23 +372,5 @@ class Conversation:
         self._input_bytes += len(msgspec.json.encode(message))
 
     async def _finalize(self, outcome: RunOutcome) -> BaseException | None:
-        """Run all finalize hooks in a task of their own, so that no cancellation keeps them from it."""
         self._finalized = True
-        hooks = self._agent.hooks["finalize_connection"]
-        if not hooks:
-            return None
-
-        async def all_hooks() -> None:
-            async with asyncio.timeout(FINALIZE_SECONDS), AsyncExitStack() as stack:
-                for hook in reversed(hooks):
-                    stack.push_async_callback(fire, (hook,), self._ctx, outcome)
-
-        context = contextvars.copy_context()
-        context.run(current_run.set, self._ctx)
-        task = asyncio.create_task(all_hooks(), context=context)
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError:
-            await asyncio.wait({task})
-            raise
-        return task.exception()
+        return await finalize(self._agent.hooks["finalize_connection"], self._ctx, outcome)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from skills.sdk.model import Message
+from skills.sdk.model import FinishReason, Message
 
 NO_TOOLS_LEFT: Message = {
     "role": "system",
@@ -15,16 +15,24 @@ def turn_parameters(parameters: Mapping[str, Any], *, is_first: bool, has_tools:
     """The parameters of one model call.
 
     Only the first call may be forced to use a tool, or it would be forced forever, and only the first has `n` choices:
-    what follows goes on with the first of them.
+    what follows goes on with the first of them. How to use tools is not said where there are none.
     """
+    if not has_tools:
+        meaningless = (
+            ("tool_choice", "parallel_tool_calls") if is_first else ("n", "tool_choice", "parallel_tool_calls")
+        )
+        return {name: value for name, value in parameters.items() if name not in meaningless}
     if is_first:
         return parameters
-    rest = {name: value for name, value in parameters.items() if name not in ("n", "tool_choice", "function_call")}
-    if not has_tools:
-        rest.pop("parallel_tool_calls", None)
-    elif (choice := _unforced(parameters.get("tool_choice"))) is not None:
+    rest = {name: value for name, value in parameters.items() if name not in ("n", "tool_choice")}
+    if (choice := _unforced(parameters.get("tool_choice"))) is not None:
         rest["tool_choice"] = choice
     return rest
+
+
+def ending(reason: FinishReason) -> FinishReason:
+    """Why a reply ended that calls nothing which could be called."""
+    return "stop" if reason == "tool_calls" else reason
 
 
 def smaller(one: int | None, other: int | None) -> int | None:

@@ -35,7 +35,7 @@ class _Call:
 class _Choice:
     """One of the `n` replies of a model call."""
 
-    __slots__ = ("calls", "client_calls", "extras", "finish_reason", "refusal", "text")
+    __slots__ = ("calls", "client_calls", "extras", "finish_reason", "logprobs", "refusal", "text")
 
     def __init__(self) -> None:
         self.text: list[str] = []
@@ -43,11 +43,15 @@ class _Choice:
         self.calls: dict[int, _Call] = {}
         self.client_calls = 0
         self.extras: dict[str, Any] = {}
+        self.logprobs: list[Any] = []
         self.finish_reason: FinishReason | None = None
 
 
 class Turn:
-    """One model call. `absorb` takes a chunk in and says what of it the client gets to see."""
+    """One model call. `absorb` takes a chunk in and says what of it the client gets to see.
+
+    With `keeps_text` that is no word of its text, until `release` gives it out.
+    """
 
     def __init__(
         self,
@@ -60,11 +64,13 @@ class Turn:
         known_ids: set[str],
         meter: Meter,
         is_last: bool = False,
+        keeps_text: bool = False,
     ) -> None:
         self.number = number
         self.request = request
         self.stream = stream
         self.is_last = is_last
+        self._keeps_text = keeps_text
         self.began = False
         self._input_bytes = input_bytes
         self._produced_bytes = 0
@@ -74,9 +80,11 @@ class Turn:
         self._choices: dict[int, _Choice] = {}
         self._usage: Usage | None = None
 
-    def ask_again(self, model: ModelSkill, ctx: RunContext, *, parameters: Mapping[str, Any]) -> None:
-        """Open the stream anew with other parameters, before anything was said."""
-        self.request = msgspec.structs.replace(self.request, parameters=parameters)
+    def ask_again(self, model: ModelSkill, ctx: RunContext, *, without: str, telling: Sequence[Message] = ()) -> None:
+        """Open the stream anew without a parameter, before anything was said."""
+        kept = {name: value for name, value in self.request.parameters.items() if name != without}
+        messages = [*self.request.messages, *telling]
+        self.request = msgspec.structs.replace(self.request, parameters=kept, messages=messages)
         self.stream = model.stream(ctx, self.request)
 
     def absorb(self, chunk: Chunk) -> Delta | None:
@@ -94,20 +102,35 @@ class Turn:
             choice.extras.update(chunk.extras)
         choice.finish_reason = chunk.finish_reason or choice.finish_reason
         self._count(chunk)
-        if not (
-            chunk.text or chunk.reasoning or chunk.refusal or fragments or chunk.logprobs or chunk.extras or chunk.about
-        ):
+        text, logprobs = chunk.text, chunk.logprobs
+        if self._keeps_text and not chunk.refusal:
+            choice.logprobs.extend((logprobs or {}).get("content") or ())
+            text, logprobs = "", None
+        if not (text or chunk.reasoning or chunk.refusal or fragments or logprobs or chunk.extras or chunk.about):
             return None
         return Delta(
             choice=chunk.choice,
-            text=chunk.text,
+            text=text,
             reasoning=chunk.reasoning,
             refusal=chunk.refusal,
             tool_calls=fragments,
-            logprobs=chunk.logprobs,
+            logprobs=logprobs,
             extras=chunk.extras,
             about=chunk.about,
         )
+
+    def text(self, index: int) -> str:
+        """What a choice says."""
+        return whole_text("".join(self._choices[index].text))
+
+    def refuses(self, index: int) -> bool:
+        """Whether a choice says that it will not answer."""
+        return bool(self._choices[index].refusal)
+
+    def released(self, index: int, *, text: str, as_choice: int) -> Delta:
+        """The text of a choice that was kept back, in its final form."""
+        logprobs = self._choices[index].logprobs
+        return Delta(choice=as_choice, text=text, logprobs={"content": logprobs} if logprobs else None)
 
     @property
     def usage(self) -> Usage:

@@ -8,6 +8,7 @@ from msgspec import Meta
 from api.openai.decoding import MAX_INTEGER, Fields, decoded
 from api.openai.tools import Schema
 from api.problems import InvalidRequest
+from skills.sdk.formats import InvalidSchema, check_strict
 from skills.sdk.parameters import VENDORS
 
 _MAX_TOKENS = 2**31 - 1
@@ -193,9 +194,24 @@ def parameters_of(fields: Fields) -> dict[str, Any]:
         if decoder := _DECODERS.get(name):
             if (value := decoded(name, raw, decoder)) is not None:
                 values[name] = msgspec.to_builtins(value)
+                if isinstance(value, JsonSchemaFormat):
+                    _check_schema(value.json_schema)
         elif name in VENDORS and (value := _vendors(name, raw)) is not None:
             values[name] = value
     return values
+
+
+def _check_schema(asked: SchemaFormat) -> None:
+    """A strict schema is one that models can be held to, and replies checked against."""
+    if not asked.strict:
+        return
+    param = "response_format.json_schema.schema"
+    if asked.schema is None:
+        raise InvalidRequest(f"'{param}' is required.", code="missing_required_parameter", param=param)
+    try:
+        check_strict(asked.schema)
+    except InvalidSchema as error:
+        raise InvalidRequest(f"Invalid schema for response_format '{asked.name}': {error}", param=param) from None
 
 
 def _vendors(name: str, raw: msgspec.Raw) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from agents.runtime.events import Delta, Event, Finished, ToolFinished, ToolStarted
+from agents.runtime.events import Delta, Event, Finished, ToolFinished, ToolStarted, TurnFinished
 from api.openai.reply import Reply, known_members
 from skills.sdk.usage import Usage
 
@@ -49,6 +49,8 @@ class Chunks:
         """The bytes for `events`, as one piece for one write. `[DONE]` follows once the run is settled."""
         pieces: list[bytes] = []
         if not self._head:
+            if all(type(event) is TurnFinished for event in events):
+                return b""  # nothing to be seen yet: what goes wrong now can still be told by a status
             self._begin(events, pieces)
         for event in events:
             if type(event) is Delta:
@@ -64,7 +66,7 @@ class Chunks:
         return b"data: " + error + b"\n\n" + DONE
 
     def _begin(self, events: Iterable[Event], pieces: list[bytes]) -> None:
-        """Whatever comes first, begin with the first choice's first chunk, which says that an assistant speaks."""
+        """Whatever is seen first, begin with the first choice's first chunk, which says that an assistant speaks."""
         told = next((event.about for event in events if type(event) is Delta and event.about), {})
         shared = _shared(self._envelope, told, object="chat.completion.chunk")
         self._head = b"data: " + shared[:-1] + b',"choices":['

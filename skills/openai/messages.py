@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from skills.sdk import Message
+from skills.sdk.model import NOT_THE_USER
 
 SHOWN = frozenset(("image_url", "input_audio", "file"))
 """Parts that a user may show a model, and a tool may not."""
@@ -41,7 +42,7 @@ def _parted(result: Message) -> tuple[Message, list[dict[str, Any]]]:
         return result | {"content": "\n".join(texts)}, []
     call = result.get("tool_call_id", "")
     texts.append(f"[{len(shown)} of this result's parts are shown in the next user message]")
-    title = {"type": "text", "text": f"[Not from the user: parts of the result of the tool call {call}]"}
+    title = {"type": "text", "text": f"{NOT_THE_USER}parts of the result of the tool call {call}]"}
     return result | {"content": "\n".join(texts)}, [title, *shown]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from skills.scripted.samples import sample
 from skills.scripted.script import Call, Said
 from skills.sdk import Message, ModelRequest
+from skills.sdk.model import NOT_THE_USER
 
 COUNT_LIMIT = 10_000
 
@@ -58,9 +59,14 @@ def reply(request: ModelRequest) -> Said:
 def last_words(messages: Sequence[Message]) -> str:
     """The text of the user's last message."""
     for message in reversed(messages):
-        if message.get("role") == "user":
+        if is_users(message):
             return text_of(message)
     return ""
+
+
+def is_users(message: Message) -> bool:
+    """Whether the user wrote a message: some are only given to models as if."""
+    return message.get("role") == "user" and not text_of(message).startswith(NOT_THE_USER)
 
 
 def text_of(message: Message) -> str:

@@ -108,7 +108,7 @@ def _replies_since_user(request: ModelRequest) -> int:
     """How often the model has spoken since the user did: its place in a rule's replies."""
     count = 0
     for message in reversed(request.messages):
-        if message.get("role") == "user":
+        if persona.is_users(message):
             break
         count += message.get("role") == "assistant"
     return count

@@ -91,6 +91,10 @@ class ModelTimeout(ModelFailed):
     retryable = True
 
 
+class ReplyUnfit(ModelFailed):
+    """The model's reply is not in the form that the request asks for, also when it was asked again."""
+
+
 class RunTimedOut(SkillError, TimeoutError):
     """The run took longer than its agent allows."""
 

@@ -15,6 +15,9 @@ from skills.sdk.usage import Usage
 Message: TypeAlias = dict[str, Any]
 """A message in Chat Completions shape: role, content, and what the role adds."""
 
+NOT_THE_USER = "[Not from the user: "
+"""How a message begins that has the role of the user, and was written by us."""
+
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
 
 
@@ -79,7 +82,7 @@ class ModelSkill(Skill):
 
         `request.model` is `provider/model`. The last chunk of every choice says why it finished: a reply that just ends
         counts as broken off. Closing the iterator closes the connection to the provider. Retries happen only before the
-        first chunk.
+        first chunk. A model that does not take `response_format` rejects that parameter, and is asked again in words.
         """
         raise NotImplementedError
 

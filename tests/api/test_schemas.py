@@ -6,6 +6,8 @@ import pytest
 
 from tests.api.asking import HELLO, decode, problem, refused
 
+STRICT = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+
 
 def test_a_plain_request_has_defaults() -> None:
     completion = decode(model="greeter")
@@ -46,7 +48,12 @@ def test_a_plain_request_has_defaults() -> None:
         ("response_format", {"type": "json_object"}),
         (
             "response_format",
-            {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}, "strict": True}},
+            {"type": "json_schema", "json_schema": {"name": "x", "schema": STRICT, "strict": True}},
+        ),
+        ("response_format", {"type": "json_schema", "json_schema": {"name": "x"}}),
+        (
+            "response_format",
+            {"type": "json_schema", "json_schema": {"name": "x", "schema": {"oneOf": []}, "strict": False}},
         ),
         ("tool_choice", "required"),
         ("tool_choice", {"type": "function", "function": {"name": "look"}}),
@@ -96,6 +103,16 @@ def test_null_is_the_same_as_absent(name: str) -> None:
         ({"stream_options": {"include_usage": True}}, "invalid_value", "stream_options"),
         ({"response_format": {"type": "yaml"}}, "invalid_value", "response_format.type"),
         ({"response_format": {"type": "json_schema"}}, "missing_required_parameter", "response_format.json_schema"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "strict": True}}},
+            "missing_required_parameter",
+            "response_format.json_schema.schema",
+        ),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {}, "strict": True}}},
+            "invalid_value",
+            "response_format.json_schema.schema",
+        ),
         ({"audio": {"voice": "alloy"}}, "missing_required_parameter", "audio.format"),
         ({"web_search_options": {"x": 1}}, "unknown_parameter", "web_search_options.x"),
         ({"tools": {}}, "invalid_type", "tools"),

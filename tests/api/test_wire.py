@@ -87,8 +87,11 @@ def test_a_run_without_words_still_opens_and_closes() -> None:
 def test_whatever_comes_first_the_stream_opens_once() -> None:
     chunks = Chunks(envelope())
 
-    first, rest = chunks.encode([TurnFinished(turn=1, model="scripted/x", usage=USAGE)]), chunks.encode(HELLO)
+    unseen = chunks.encode([TurnFinished(turn=1, model="scripted/x", usage=USAGE)])
+    first = chunks.encode([ToolStarted(call_id="c", name="add", arguments="{}", turn=1)])
+    rest = chunks.encode(HELLO)
 
+    assert unseen == b""
     assert first.count(b"assistant") == 1
     assert b"assistant" not in rest
 
