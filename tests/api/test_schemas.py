@@ -103,16 +103,6 @@ def test_null_is_the_same_as_absent(name: str) -> None:
         ({"stream_options": {"include_usage": True}}, "invalid_value", "stream_options"),
         ({"response_format": {"type": "yaml"}}, "invalid_value", "response_format.type"),
         ({"response_format": {"type": "json_schema"}}, "missing_required_parameter", "response_format.json_schema"),
-        (
-            {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "strict": True}}},
-            "missing_required_parameter",
-            "response_format.json_schema.schema",
-        ),
-        (
-            {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {}, "strict": True}}},
-            "invalid_value",
-            "response_format.json_schema.schema",
-        ),
         ({"audio": {"voice": "alloy"}}, "missing_required_parameter", "audio.format"),
         ({"web_search_options": {"x": 1}}, "unknown_parameter", "web_search_options.x"),
         ({"tools": {}}, "invalid_type", "tools"),
@@ -126,6 +116,15 @@ def test_null_is_the_same_as_absent(name: str) -> None:
 )
 def test_a_parameter_out_of_range_is_named(fields: dict[str, Any], code: str, param: str) -> None:
     assert refused(**fields) == (code, param)
+
+
+@pytest.mark.parametrize(
+    ("schema", "code"), [(None, "missing_required_parameter"), ({}, "invalid_value"), ([], "invalid_type")]
+)
+def test_a_strict_schema_is_one_that_models_can_be_held_to(schema: Any, code: str) -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema, "strict": True}}
+
+    assert refused(response_format=form) == (code, "response_format.json_schema.schema")
 
 
 @pytest.mark.parametrize(
