@@ -19,6 +19,7 @@ from billing.pricing import AgentPrice
 from tenants import notify
 from tenants.caller import Caller
 from tenants.context import alias, organization_context
+from tenants.limits import AGENT, Limits, Rules
 from tenants.threads import in_thread
 
 POINTER_SECONDS = 30.0
@@ -46,6 +47,8 @@ class Resolved:
     model: str
     keeps_content: bool
     price: AgentPrice
+    limits: Limits | None = None
+    """Of all its callers together, if there are any."""
 
     def address_for(self, organization_id: UUID | None) -> str:
         """The agent's name as that organization, or a stranger, writes it."""
@@ -148,7 +151,8 @@ def _resolved(row: dict[str, Any]) -> Resolved:
         input_pico=row.pop("input_price_pico"),
         output_pico=row.pop("output_price_pico"),
     )
-    return Resolved(price=price, **row)
+    rules = Rules.told(row.pop("limits"))
+    return Resolved(price=price, limits=rules.said_of(AGENT, str(row["agent_id"])), **row)
 
 
 def _agent_changed(agent_id: str | None) -> None:

@@ -11,7 +11,21 @@ _ALLOWED = [
     (b"access-control-allow-headers", b"Authorization, Content-Type, Idempotency-Key, X-Request-ID, X-Conversation-ID"),
     (b"access-control-max-age", b"600"),
 ]
-_EXPOSED = b"X-Request-ID, Retry-After, x-robutler-run-id, x-robutler-cost, x-robutler-ignored-params"
+_EXPOSED = b", ".join(
+    [
+        b"X-Request-ID, Retry-After, x-should-retry, x-robutler-run-id, x-robutler-cost, x-robutler-ignored-params",
+        *(
+            b"x-ratelimit-%b-%b" % (figure, kind)
+            for figure in (b"limit", b"remaining", b"reset")
+            for kind in (b"requests", b"tokens")
+        ),
+        *(
+            b"x-ratelimit-%b-%b" % (figure, period)
+            for figure in (b"limit", b"remaining")
+            for period in (b"minute", b"hour", b"day")
+        ),
+    ]
+)
 
 
 def cors_headers(headers: Mapping[bytes, bytes]) -> Headers:

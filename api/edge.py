@@ -18,6 +18,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from api import metrics, performance
 from api.cors import cors_headers
 from api.errors import problem_of
+from api.limits import headers_of as limit_headers
 from api.problems import Headers, Problem, Refused, body_of, headers_of
 from api.tracing import answered, trace_id_of, traced
 from tenants.caller import Caller
@@ -51,6 +52,7 @@ class Exchange:
         self.request_id = request_id_of(self.headers)
         self.trace_id = ""
         self.caller: Caller | None = None
+        """Who asks, once that is known; every answer then tells what is left of the caller's limits."""
         self.status = 0
         self.facts: dict[str, object] = {}
         """What the log line says besides the usual."""
@@ -69,6 +71,12 @@ class Exchange:
         """Have the request's log line say this, and every line that is written for it from now on."""
         self.facts.update(facts)
         bind_contextvars(**facts)
+
+    @property
+    def address(self) -> str | None:
+        """Where the request comes from; the server believes what proxies say of it only if they are trusted."""
+        client = self.scope["client"]
+        return None if client is None else client[0]
 
     async def body(self, *, limit: int) -> bytes:
         """The JSON text of the request, within `limit` bytes and in time."""
@@ -109,6 +117,7 @@ class Exchange:
             (b"x-request-id", self.request_id.encode()),
             (b"openai-processing-ms", b"%d" % (self.elapsed_s * 1000)),
             (b"openai-version", b"2020-10-01"),
+            *(() if self.caller is None else limit_headers(self.caller)),
         ]
 
     async def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:

@@ -59,6 +59,12 @@ def _(error: tenants.OrganizationSuspended) -> Problem:
     return Problem(status=403, type="permission_error", code="tenant_suspended", message=message)
 
 
+@problem_of.register
+def _(error: tenants.AddressNotAllowed) -> Problem:
+    message = "This API key is not accepted from your address."
+    return Problem(status=403, type="permission_error", code="ip_not_allowed", message=message)
+
+
 @problem_of.register(tenants.PermissionMissing)
 @problem_of.register(skills.AccessDenied)
 def _(error: Exception) -> Problem:

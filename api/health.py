@@ -13,7 +13,7 @@ from agents.errors import AgentMisconfigured, AgentsUnavailable
 from agents.selectors import Resolved
 from agents.services.descriptions import agents_loaded, description_of
 from api import components, drain
-from api.auth import authenticate
+from api.auth import recognise_reader
 from api.edge import Exchange, method_not_allowed, serve
 from api.openai.shapes import release
 from tenants.caller import Caller
@@ -73,8 +73,7 @@ async def _health(exchange: Exchange) -> None:
 
 
 async def _health_detailed(exchange: Exchange) -> None:
-    authorization = exchange.headers.get(b"authorization")
-    caller = exchange.caller = await authenticate(authorization) if authorization else None
+    caller = await recognise_reader(exchange) if b"authorization" in exchange.headers else None
     parts = await components.states()
     body = {
         **_healthy(),

@@ -1,55 +1,143 @@
-"""How much of this process one key may use at once."""
+"""How much one caller may ask for: so many requests and tokens in a time, so many requests at once."""
 
+import time
 from collections import Counter
+from collections.abc import Hashable, Iterable
 from types import TracebackType
-from typing import Self
-from uuid import UUID
+from typing import Final, Self, TypeAlias
 
-from api.problems import Problem, Refused
+from agents.selectors import Resolved
+from agents.services.run_stream import Receipt, RunStream
+from api import quota
+from api.limit_answers import limit_headers, too_many
+from api.problems import Headers
+from api.windows import Meter, Meters, Use, Window
+from tenants import limits
 from tenants.caller import Caller
+from tenants.limits import Limits
 
-_running: Counter[UUID] = Counter()
+MOST_INPUT_RESERVED: Final = 50_000
+"""Bytes say little of the tokens of an image, so a large body reserves no more; what it took is counted at the end."""
+OUTPUT_RESERVED: Final = 1_000
+"""Tokens of an answer whose length nobody limited."""
+BYTES_PER_TOKEN: Final = 4
+
+Subject: TypeAlias = tuple[str, Hashable, Limits]
+"""A scope, who it is, and what it is allowed."""
+
+_meters = {scope: Meters(scope) for scope in (limits.KEY, limits.ORGANIZATION, limits.AGENT, limits.END_USER)}
+_running: Counter[tuple[str, Hashable]] = Counter()
 
 
 class Slot:
-    """One of the requests that the caller's key may have in progress at the same time.
+    """The place of one request within all limits that hold for it.
 
-    It is given back before the last bytes go out: who has read the end of one answer may ask for the next.
+    Entering counts the request of the caller's key and organization, and takes one of the places that they have at
+    once. What only the body tells is counted by `begin`. Places are given back before the last bytes of an answer go
+    out: who has read the end of one may ask for the next.
     """
 
     def __init__(self, caller: Caller) -> None:
-        self._key_id = caller.key_id if caller.max_parallel is not None else None
-        self._most = caller.max_parallel or 0
+        self._caller = caller
+        self._tokens: list[Window] = []
+        self._reserved: list[Use] = []
+        self._places: list[tuple[str, Hashable]] = []
+        self._is_followed = False
 
-    def __enter__(self) -> Self:
-        if self._key_id is not None:
-            if _running[self._key_id] >= self._most:
-                self._key_id = None
-                raise _too_many(self._most)
-            _running[self._key_id] += 1
+    async def __aenter__(self) -> Self:
+        try:
+            await self._join(_subjects_of(self._caller))
+        except BaseException:
+            self.release()
+            raise
         return self
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+        if not self._is_followed:
+            self._correct(0)
+
+    async def begin(
+        self, *, input_bytes: int, output_tokens: int | None, end_user: str | None, agent: Resolved | None = None
+    ) -> None:
+        """Count the request of its end user and its agent as well, and reserve the tokens that it may take."""
+        await self._join(_further_subjects(self._caller, end_user, agent))
+        wanted = min(input_bytes // BYTES_PER_TOKEN, MOST_INPUT_RESERVED)
+        wanted += OUTPUT_RESERVED if output_tokens is None else output_tokens
+        self._reserved = await quota.take([(window, min(wanted, window.limit)) for window in self._tokens])
+
+    def follow(self, run: RunStream) -> None:
+        """Count what the run took instead of what was reserved for it, once that is known."""
+        self._is_followed = True
+        run.on_receipt = self._settled
+        if run.receipt is not None:
+            self._settled(run.receipt)
 
     def release(self) -> None:
-        """Give it back; doing so again changes nothing."""
-        key_id, self._key_id = self._key_id, None
-        if key_id is not None:
-            _running[key_id] -= 1
-            if not _running[key_id]:
-                del _running[key_id]
+        """Give the places back; doing so again changes nothing."""
+        places, self._places = self._places, []
+        for place in places:
+            _running[place] -= 1
+            if not _running[place]:
+                del _running[place]
+
+    async def _join(self, subjects: Iterable[Subject]) -> None:
+        joined = [(scope, subject, allowed, _meter(scope, subject, allowed)) for scope, subject, allowed in subjects]
+        await quota.take([(window, 1) for *_, meter in joined for window in meter.requests])
+        self._tokens += [window for *_, meter in joined for window in meter.tokens]
+        for scope, subject, allowed, _ in joined:
+            if allowed.max_parallel is not None:
+                self._take_place(scope, subject, allowed.max_parallel)
+
+    def _take_place(self, scope: str, subject: Hashable, most: int) -> None:
+        place = (scope, subject)
+        if _running[place] >= most:
+            raise too_many(scope, most)
+        _running[place] += 1
+        self._places.append(place)
+
+    def _settled(self, receipt: Receipt) -> None:
+        self._correct(receipt.usage.input_tokens + receipt.usage.output_tokens)
+
+    def _correct(self, tokens: int) -> None:
+        reserved, self._reserved = self._reserved, []
+        for use in reserved:
+            use.correct(tokens)
 
 
-def _too_many(most: int) -> Refused:
-    return Refused(
-        Problem(
-            status=429,
-            type="rate_limit_error",
-            code="too_many_concurrent_requests",
-            message=f"This API key may have {most} requests in progress at once. Wait for one.",
-            retry_after_s=1,
-        )
-    )
+async def count_read(caller: Caller) -> None:
+    """Count a request that runs nothing."""
+    await quota.take([(window, 1) for subject in _subjects_of(caller) for window in _meter(*subject).reads])
+
+
+def headers_of(caller: Caller) -> Headers:
+    """What is left of the caller's requests and tokens, of its own or of its organization's, whichever is less."""
+    meters = [_meter(*subject) for subject in _subjects_of(caller)]
+    return limit_headers(meters, now=time.monotonic())
+
+
+def _meter(scope: str, subject: Hashable, allowed: Limits) -> Meter:
+    return _meters[scope].of(subject, allowed)
+
+
+def _subjects_of(caller: Caller) -> list[Subject]:
+    held = caller.limits
+    subjects: list[Subject] = [(limits.KEY, _key_of(caller), held.key)]
+    if held.organization is not None:
+        subjects.append((limits.ORGANIZATION, caller.organization_id, held.organization))
+    return subjects
+
+
+def _further_subjects(caller: Caller, end_user: str | None, agent: Resolved | None) -> Iterable[Subject]:
+    allowed = caller.limits.of_end_user(end_user)
+    if allowed is not None:
+        yield limits.END_USER, (caller.organization_id, end_user), allowed
+    if agent is not None and agent.limits is not None:
+        yield limits.AGENT, agent.agent_id, agent.limits
+
+
+def _key_of(caller: Caller) -> Hashable:
+    """What tells this caller from all others: its key, or for a signed-in member the person and the organization."""
+    return caller.key_id or (caller.organization_id, caller.user_id)

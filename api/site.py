@@ -16,8 +16,9 @@ from asgiref.typing import (
 from django.conf import settings
 from django.urls import Resolver404, resolve
 
-from api.auth import authenticate
+from api.auth import recognise
 from api.edge import Exchange, serve, too_large, too_slow
+from api.limits import count_read
 from api.problems import Problem, Refused
 from tenants.errors import TenantsError
 
@@ -111,10 +112,12 @@ def _route(path: str) -> str:
 async def _limit(exchange: Exchange) -> int:
     """How large a body may be: small until a key is known to be good, larger where a session may be behind it."""
     environment = settings.ROBUTLER
-    if (authorization := exchange.headers.get(b"authorization")) is not None:
-        with suppress(Refused, TenantsError):
-            await authenticate(authorization)
-            return int(environment.body_limit_bytes)
+    if b"authorization" in exchange.headers:
+        with suppress(Refused, TenantsError):  # Django will refuse it in its own words, or needs no key
+            await recognise(exchange)
+    if exchange.caller is not None:
+        await count_read(exchange.caller)
+        return int(environment.body_limit_bytes)
     return SESSION_BODY_BYTES if b"cookie" in exchange.headers else int(environment.anonymous_body_limit_bytes)
 
 

@@ -127,6 +127,16 @@ class Environment(BaseSettings):
     model_routes: int = Field(
         10_000, ge=1, le=1_000_000, description="Most routes to providers whose failures a process remembers."
     )
+    requests_per_second: int = Field(10, ge=1, le=1_000_000, description="Most requests of one key in a second.")
+    requests_per_minute: int = Field(60, ge=1, le=1_000_000, description="The same in a minute.")
+    requests_per_hour: int = Field(1_000, ge=1, le=1_000_000_000, description="The same in an hour.")
+    requests_per_day: int = Field(10_000, ge=1, le=1_000_000_000, description="The same in a day.")
+    tokens_per_minute: int = Field(
+        1_000_000, ge=1, le=1_000_000_000, description="Most tokens, in and out, of one key in a minute."
+    )
+    reads_per_minute: int = Field(
+        600, ge=1, le=1_000_000, description="Most requests of one key in a minute that run nothing, such as lists."
+    )
     outbound_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Inner addresses agents may reach (host:port, separated by commas), such as 127.0.0.1:11434."
     )

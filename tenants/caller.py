@@ -1,7 +1,10 @@
 """The party behind a request, once its credential is known to be good."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
+
+from tenants.limits import CallerLimits
+from tenants.networks import Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -9,8 +12,8 @@ class Caller:
     """Who asks, for which organization, and what the credential permits.
 
     `permissions` are those of the key or, for a signed-in member, of the role. A key with `allowed_agents` reaches only
-    those; None means every agent of its organization and every public one. `test_mode` keys reach only scripted models
-    and are charged nothing.
+    those; None means every agent of its organization and every public one. It is accepted from `allowed_networks`,
+    with None from everywhere. `test_mode` keys reach only scripted models and are charged nothing.
     """
 
     organization_id: UUID
@@ -21,8 +24,8 @@ class Caller:
     is_staff: bool = False
     test_mode: bool = False
     allowed_agents: frozenset[UUID] | None = None
-    requests_per_minute: int | None = None
-    max_parallel: int | None = None
+    allowed_networks: tuple[Network, ...] | None = None
+    limits: CallerLimits = field(default_factory=CallerLimits)
 
     def may(self, permission: str) -> bool:
         """Whether the credential carries this permission."""

@@ -21,6 +21,10 @@ class OrganizationSuspended(TenantsError):
     """The organization is known, and stopped by staff."""
 
 
+class AddressNotAllowed(TenantsError):
+    """The key is good, but not from where it was sent."""
+
+
 class PermissionMissing(TenantsError):
     """Who asks may not do this."""
 
@@ -35,3 +39,11 @@ class SecretUnreadable(TenantsError):
 
 class InvalidCredential(TenantsError):
     """A provider's credential, or its address, is of a form that is never accepted."""
+
+
+class TooManyRules(TenantsError):
+    """The organization has as many rules about limits as it may have."""
+
+
+class InvalidNetwork(TenantsError):
+    """What was written is no network."""

@@ -19,6 +19,7 @@ BILLING_WRITE: Final = "billing:write"
 MEMBERS_WRITE: Final = "members:write"
 CREDENTIALS_WRITE: Final = "credentials:write"
 AUDIT_READ: Final = "audit:read"
+LIMITS_WRITE: Final = "limits:write"
 ORGANIZATION_WRITE: Final = "organization:write"
 
 ALL_PERMISSIONS: Final = KEY_PERMISSIONS | {
@@ -26,5 +27,6 @@ ALL_PERMISSIONS: Final = KEY_PERMISSIONS | {
     MEMBERS_WRITE,
     CREDENTIALS_WRITE,
     AUDIT_READ,
+    LIMITS_WRITE,
     ORGANIZATION_WRITE,
 }

@@ -15,6 +15,8 @@ from django.utils import timezone
 from tenants import context, keys, notify
 from tenants.caller import Caller
 from tenants.errors import ExpiredKey, InvalidKey, OrganizationSuspended, TenantsUnavailable
+from tenants.limits import Rules
+from tenants.networks import networks
 from tenants.roles import permissions_of
 from tenants.services.keys import note_use, write_uses
 from tenants.threads import in_thread, submit
@@ -158,8 +160,8 @@ def _recognised(row: dict[str, Any], bearer: str, public_id: str, *, seen: float
         key_id=row["id"],
         test_mode=row["test_mode"],
         allowed_agents=None if row["allowed_agents"] is None else frozenset(map(UUID, map(str, row["allowed_agents"]))),
-        requests_per_minute=row["requests_per_minute"],
-        max_parallel=row["max_parallel"],
+        allowed_networks=None if row["allowed_networks"] is None else networks(row["allowed_networks"]),
+        limits=Rules.told(row["limits"]).for_key(row["id"]),
     )
     return _Known(
         caller=caller,

@@ -29,7 +29,12 @@ _DEVELOPER = frozenset(
         permissions.MCP_INVOKE,
     }
 )
-_ADMIN = _DEVELOPER | {permissions.MEMBERS_WRITE, permissions.CREDENTIALS_WRITE, permissions.AUDIT_READ}
+_ADMIN = _DEVELOPER | {
+    permissions.MEMBERS_WRITE,
+    permissions.CREDENTIALS_WRITE,
+    permissions.AUDIT_READ,
+    permissions.LIMITS_WRITE,
+}
 
 RIGHTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
     {

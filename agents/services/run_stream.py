@@ -58,6 +58,8 @@ class RunStream(AsyncIterator[Event]):
         """Set when iterating has ended."""
         self.waited_s = 0.0
         """How long the run has waited for models and tools until now."""
+        self.on_receipt: Callable[[Receipt], None] | None = None
+        """Called with it, also when nobody iterates any more."""
         self.on_leave: Callable[[], None] | None = None
         """Called once, when the reader leaves before the end."""
         self._channel = channel
@@ -71,6 +73,12 @@ class RunStream(AsyncIterator[Event]):
     def ready(self) -> list[Event]:
         """The events that have arrived meanwhile, without waiting: for whoever sends several at once."""
         return self._channel.take_ready()
+
+    def settled(self, receipt: Receipt) -> None:
+        """Tell what the run came to."""
+        self.receipt = receipt
+        if self.on_receipt is not None:
+            self.on_receipt(receipt)
 
     async def aclose(self) -> None:
         """Leave. Returns at once; the run's own task does the rest."""

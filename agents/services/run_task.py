@@ -232,8 +232,9 @@ class RunTask:
 
     def _tell(self, ending: Ending, receipt: Receipt | None, error: BaseException | None) -> None:
         usage = self.meter.usage
-        self.stream.receipt = receipt or Receipt(
+        told = receipt or Receipt(
             status=ending.status, usage=usage, charged_nanos=0, source=usage.source, deferred=True
         )
-        self.record.ended(ending, self.stream.receipt, cost_nanos=self.meter.rated(runs=1).cost_nanos)
+        self.stream.settled(told)
+        self.record.ended(ending, told, cost_nanos=self.meter.rated(runs=1).cost_nanos)
         self.channel.end(error)

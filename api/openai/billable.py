@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from agents.services.run_stream import RunStream
 from api import drain
-from api.auth import authenticate
+from api.auth import recognise, require
 from api.cors import preflight_headers
 from api.edge import Exchange, method_not_allowed
 from api.limits import Slot
@@ -24,9 +24,10 @@ async def admit(exchange: Exchange, answer: Answer) -> None:
     if exchange.scope["method"] != "POST":
         raise method_not_allowed("POST", "OPTIONS")
     drain.refuse_when_draining()
-    exchange.caller = await authenticate(exchange.headers.get(b"authorization"), permission=CHAT_WRITE)
-    exchange.note(organization=str(exchange.caller.organization_id))
-    with Slot(exchange.caller) as slot:
+    caller = await recognise(exchange)
+    exchange.note(organization=str(caller.organization_id))
+    require(caller, CHAT_WRITE)
+    async with Slot(caller) as slot:
         await answer(exchange, slot)
 
 

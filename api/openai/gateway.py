@@ -7,6 +7,7 @@ from functools import partial
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
 from django.conf import settings
 
+from agents import selectors
 from agents.runtime.events import Event, Finished
 from agents.services import runs
 from agents.services.runs import RunRequest, RunStream
@@ -56,7 +57,15 @@ async def _run(exchange: Exchange, completion: Completion, address: str, slot: S
         conversation_id=_conversation_id(exchange),
         body_bytes=completion.size_bytes,
     )
+    agent = await selectors.published(exchange.caller, address)
+    await slot.begin(
+        input_bytes=completion.size_bytes,
+        output_tokens=completion.max_output_tokens,
+        end_user=completion.end_user,
+        agent=agent,
+    )
     async with aclosing(await runs.start_run(caller=exchange.caller, address=address, request=request)) as run:
+        slot.follow(run)
         exchange.note(agent=run.public_name)
         if completion.stream:
             await _stream(exchange, completion, run, slot)

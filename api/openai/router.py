@@ -36,7 +36,7 @@ def told(request: HttpRequest, error: Exception) -> HttpResponse:
 
 async def required(request: HttpRequest) -> Caller:
     """The caller, who has to have a key."""
-    return await auth.authenticate(_authorization(request))
+    return await auth.authenticate(_authorization(request), address=request.META.get("REMOTE_ADDR"))
 
 
 async def optional(request: HttpRequest) -> Caller | None:

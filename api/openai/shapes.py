@@ -9,6 +9,7 @@ from agents.selectors import Resolved
 from agents.services.descriptions import Description
 from billing.pricing import AgentPrice
 from tenants.caller import Caller
+from tenants.limits import NAMES
 
 _PICO_PER_USD = 1_000_000_000_000
 _NANOS_PER_USD = 1_000_000_000
@@ -74,7 +75,7 @@ def key(caller: Caller) -> dict[str, Any]:
         "permissions": sorted(caller.permissions),
         "test_mode": caller.test_mode,
         "allowed_agents": None if caller.allowed_agents is None else sorted(str(id) for id in caller.allowed_agents),
-        "limits": {"requests_per_minute": caller.requests_per_minute, "max_parallel": caller.max_parallel},
+        "limits": {name: getattr(caller.limits.key, name) for name in NAMES},
     }
 
 

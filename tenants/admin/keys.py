@@ -13,7 +13,10 @@ from unfold.decorators import action, display
 
 from tenants import services
 from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, seat_of, sees_only_own, signed_in
+from tenants.errors import InvalidNetwork
+from tenants.limits import Limits
 from tenants.models import ApiKey
+from tenants.networks import networks
 from tenants.permissions import KEY_PERMISSIONS, KEYS_WRITE
 from tenants.roles import permissions_of
 from tenants.services.keys import DEFAULT_PERMISSIONS
@@ -29,14 +32,32 @@ class KeyForm(forms.ModelForm):
         initial=sorted(DEFAULT_PERMISSIONS),
         widget=widgets.UnfoldAdminCheckboxSelectMultipleWidget(),
     )
+    networks = forms.CharField(
+        label="Allowed networks",
+        required=False,
+        widget=widgets.UnfoldAdminTextInputWidget(),
+        help_text="Where it may be used from, such as 203.0.113.0/24, separated by commas; empty for everywhere.",
+    )
+    requests_per_minute = forms.IntegerField(
+        min_value=1,
+        required=False,
+        widget=widgets.UnfoldAdminIntegerFieldWidget(),
+        help_text="Empty for as many as the platform allows; more than that is never allowed.",
+    )
+    max_parallel = forms.IntegerField(
+        label="Requests at once",
+        min_value=1,
+        required=False,
+        widget=widgets.UnfoldAdminIntegerFieldWidget(),
+        help_text="Empty for as many as the platform allows.",
+    )
 
     class Meta:
         model = ApiKey
-        fields: ClassVar = ("name", "permissions", "test_mode", "expires_at", "max_parallel")
+        fields: ClassVar = ("name", "permissions", "test_mode", "expires_at")
         help_texts: ClassVar = {
             "name": "What tells it from the others, such as where it is used.",
             "expires_at": "In UTC; leave it empty for a key that does not expire.",
-            "max_parallel": "How many requests may be under way at once; empty for as many as the platform allows.",
         }
 
     def clean_expires_at(self) -> Any:
@@ -45,6 +66,14 @@ class KeyForm(forms.ModelForm):
         if expires_at is not None and expires_at <= timezone.now():
             raise ValidationError("Choose a moment in the future, or leave it empty.")
         return expires_at
+
+    def clean_networks(self) -> list[str] | None:
+        """The networks, each as it is kept; None for everywhere."""
+        written = [part for part in self.cleaned_data["networks"].replace(",", " ").split() if part]
+        try:
+            return [str(network) for network in networks(written)] or None
+        except InvalidNetwork as error:
+            raise ValidationError(str(error)) from None
 
 
 class KeyColumns:
@@ -59,6 +88,11 @@ class KeyColumns:
     def shown_permissions(self, key: ApiKey) -> str:
         """What it may do."""
         return ", ".join(key.permissions)
+
+    @display(description="Networks")
+    def shown_networks(self, key: ApiKey) -> str:
+        """Where it may be used from."""
+        return "everywhere" if key.allowed_networks is None else ", ".join(key.allowed_networks)
 
     @display(description="State", label=STATE_LABELS)
     def shown_state(self, key: ApiKey) -> str:
@@ -90,8 +124,9 @@ class MemberKeyAdmin(KeyColumns, MemberAdmin):
 
     def get_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         if obj is None:
-            return KeyForm.Meta.fields
-        return ("name", "shown_key", "shown_state", "shown_permissions", "created_at", "expires_at", "last_used_at")
+            return (*KeyForm.Meta.fields, "networks", "requests_per_minute", "max_parallel")
+        shown = ("name", "shown_key", "shown_state", "shown_permissions", "shown_networks")
+        return (*shown, "created_at", "expires_at", "last_used_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: ApiKey | None = None) -> Any:
         return () if obj is None else self.get_fields(request, obj)
@@ -113,7 +148,8 @@ class MemberKeyAdmin(KeyColumns, MemberAdmin):
             created_by=signed_in(request),
             expires_at=asked["expires_at"],
             test_mode=asked["test_mode"],
-            max_parallel=asked["max_parallel"],
+            allowed_networks=asked["networks"],
+            limits=Limits(requests_per_minute=asked["requests_per_minute"], max_parallel=asked["max_parallel"]),
         )
         obj.__dict__.update(issued.__dict__)
         request.issued = secret  # type: ignore[attr-defined]  # for the one page that shows it
@@ -149,6 +185,6 @@ class StaffKeyAdmin(KeyColumns, StaffRecordAdmin):
     list_filter: ClassVar = ("test_mode",)
     search_fields: ClassVar = ("name", "public_id", "organization__slug")
     fields: ClassVar = (
-        *("organization", "name", "shown_key", "shown_state", "shown_permissions"),
+        *("organization", "name", "shown_key", "shown_state", "shown_permissions", "shown_networks"),
         *("test_mode", "created_at", "expires_at", "revoked_at", "last_used_at"),
     )

@@ -6,6 +6,7 @@ from tenants.models.data_key import DataKey
 from tenants.models.membership import Membership
 from tenants.models.organization import Organization
 from tenants.models.provider_credential import ProviderCredential
+from tenants.models.rate_limit import RateLimit
 from tenants.models.tenant import TenantManager, TenantModel, TenantQuerySet, belonging_to
 from tenants.models.user import User
 
@@ -16,6 +17,7 @@ __all__ = [
     "Membership",
     "Organization",
     "ProviderCredential",
+    "RateLimit",
     "TenantManager",
     "TenantModel",
     "TenantQuerySet",

@@ -22,8 +22,12 @@ class ApiKey(TenantModel):
     allowed_agents = ArrayField(
         models.UUIDField(), null=True, blank=True, help_text="The only agents it reaches; empty means every one."
     )
-    requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
-    max_parallel = models.PositiveIntegerField(null=True, blank=True)
+    allowed_networks = ArrayField(
+        models.CharField(max_length=43),
+        null=True,
+        blank=True,
+        help_text="The only networks it is accepted from, such as 203.0.113.0/24; empty means every one.",
+    )
     created_by = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)

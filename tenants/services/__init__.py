@@ -8,6 +8,7 @@ from tenants.services.credentials import (
     store_credential,
 )
 from tenants.services.keys import issue_key, note_use, revoke_key, write_uses
+from tenants.services.limits import remove_limits, set_limits
 from tenants.services.members import add_member, change_role, remove_member
 from tenants.services.organizations import create_organization, resume_organization, suspend_organization
 
@@ -18,11 +19,13 @@ __all__ = [
     "issue_key",
     "note_use",
     "remove_credential",
+    "remove_limits",
     "remove_member",
     "resume_organization",
     "revoke_key",
     "rotate_data_key",
     "rotate_kek",
+    "set_limits",
     "shred_secrets",
     "store_credential",
     "suspend_organization",

@@ -11,9 +11,12 @@ from django.utils import timezone
 
 from tenants import audit, context, keys, notify
 from tenants.errors import PermissionMissing
+from tenants.limits import KEY, NO_LIMITS, Limits
 from tenants.models import ApiKey, Membership, User
+from tenants.networks import networks
 from tenants.permissions import AGENTS_READ, CHAT_WRITE, KEY_PERMISSIONS, USAGE_READ
 from tenants.secret import Secret
+from tenants.services.limits import set_limits
 
 DEFAULT_PERMISSIONS: Final = frozenset({CHAT_WRITE, AGENTS_READ, USAGE_READ})
 
@@ -29,8 +32,8 @@ def issue_key(
     expires_at: datetime | None = None,
     test_mode: bool = False,
     allowed_agents: Iterable[UUID] | None = None,
-    requests_per_minute: int | None = None,
-    max_parallel: int | None = None,
+    allowed_networks: Iterable[str] | None = None,
+    limits: Limits = NO_LIMITS,
 ) -> tuple[ApiKey, Secret]:
     """A new key and its text, which is shown this once and kept nowhere.
 
@@ -50,8 +53,7 @@ def issue_key(
         permissions=sorted(wanted),
         test_mode=test_mode,
         allowed_agents=None if allowed_agents is None else list(allowed_agents),
-        requests_per_minute=requests_per_minute,
-        max_parallel=max_parallel,
+        allowed_networks=None if allowed_networks is None else [str(each) for each in networks(allowed_networks)],
         created_by=created_by,
         expires_at=expires_at,
     )
@@ -61,6 +63,8 @@ def issue_key(
         audit.record(
             action="key.issued", object=key, organization_id=organization_id, detail={"permissions": key.permissions}
         )
+        if limits.said:
+            set_limits(organization_id=organization_id, kind=KEY, subject=str(key.id), limits=limits)
     return key, text
 
 

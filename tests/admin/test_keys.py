@@ -9,7 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from tenants.context import organization_context
-from tenants.models import ApiKey, AuditEvent, Organization
+from tenants.limits import Limits
+from tenants.models import ApiKey, AuditEvent, Organization, RateLimit
 from tenants.permissions import AGENTS_WRITE, BILLING_READ
 from tenants.roles import Role
 from tests import make
@@ -65,12 +66,17 @@ def test_a_new_key_comes_with_an_example_that_can_be_pasted(acme: Organization, 
 
 
 def test_a_key_is_what_the_form_says(acme: Organization, us: Client) -> None:
-    secret = issued(us, permissions=["chat:write", "billing:read"], test_mode="on", max_parallel="3")
+    secret = issued(
+        us, permissions=["chat:write", "billing:read"], test_mode="on", max_parallel="3", networks="10.0.0.0/8"
+    )
 
     with organization_context(acme.id):
         key = ApiKey.objects.get(name="laptop")
+        rule = RateLimit.objects.get()
     assert secret.startswith(f"rb_test_{key.public_id}_")
-    assert (sorted(key.permissions), key.max_parallel) == (["billing:read", "chat:write"], 3)
+    assert sorted(key.permissions) == ["billing:read", "chat:write"]
+    assert key.allowed_networks == ["10.0.0.0/8"]
+    assert (rule.kind, rule.subject, rule.limits) == ("key", str(key.pk), Limits(max_parallel=3))
     assert key.created_by == person(us)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from tenants.limits import Limits
 from tests import make
 from tests.api.client import HELLO, Answer, ApiClient, raw, received
 
@@ -297,7 +298,7 @@ def test_a_key_may_have_only_so_many_requests_at_once(server: Any, acme: Any, sc
     make.wallet(acme, 1_000_000_000)
     slug = scripted({"text": "slow " * 50}, chunk_ms=20)
 
-    with ApiClient(server.url, make.key(acme, max_parallel=1)) as client, ApiClient(server.url) as other:
+    with ApiClient(server.url, make.key(acme, limits=Limits(max_parallel=1))) as client, ApiClient(server.url) as other:
         other.http.headers = client.http.headers
         with client.http.stream("POST", COMPLETIONS, json={"model": slug, "stream": True, **HELLO}) as response:
             pieces = response.iter_bytes()

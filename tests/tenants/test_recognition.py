@@ -16,6 +16,7 @@ from tenants import keys, notify
 from tenants import recognition as recognising
 from tenants.context import organization_context, platform_context
 from tenants.errors import ExpiredKey, InvalidKey, OrganizationSuspended, TenantsUnavailable
+from tenants.limits import Limits
 from tenants.models import ApiKey, Organization
 from tenants.permissions import AGENTS_WRITE, CHAT_WRITE
 from tenants.recognition import Recognition
@@ -91,12 +92,12 @@ async def refused(process: Recognition, text: str, error: type[Exception]) -> bo
 
 
 async def test_a_key_names_its_organization(acme: Organization) -> None:
-    text = await in_thread(make.key, acme, permissions={CHAT_WRITE}, max_parallel=3)
+    text = await in_thread(make.key, acme, permissions={CHAT_WRITE}, limits=Limits(max_parallel=3))
 
     caller = await caller_for(text)
 
     assert (caller.organization_id, caller.organization_slug) == (acme.id, acme.slug)
-    assert (caller.permissions, caller.max_parallel, caller.test_mode) == (frozenset({CHAT_WRITE}), 3, False)
+    assert (caller.permissions, caller.limits.key.max_parallel, caller.test_mode) == (frozenset({CHAT_WRITE}), 3, False)
 
 
 async def test_a_keys_agents_come_with_it(acme: Organization) -> None:
