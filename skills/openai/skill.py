@@ -6,7 +6,6 @@ from contextlib import aclosing
 from functools import partial
 from typing import Literal
 
-from pydantic import Field, field_validator
 from yarl import URL
 
 from skills.openai.body import body_of, choices_of
@@ -19,18 +18,15 @@ from skills.sdk import (
     Embeddings,
     ModelRequest,
     ModelSkill,
-    ModelUnauthorized,
-    NotAvailable,
     RunContext,
 )
 from skills.sdk.circuits import Route
 from skills.sdk.parameters import VENDORS
-from skills.sdk.provider_options import ProviderOptions
 from skills.sdk.retries import retried
+from skills.sdk.servers import ServerOptions, reached
 from skills.sdk.service_tiers import check_service_tier
 
 OPENAI = "https://api.openai.com/v1"
-URL_CHARACTERS_MAX = 2_048
 
 
 class OpenAISkill(ModelSkill):
@@ -39,18 +35,11 @@ class OpenAISkill(ModelSkill):
     name = "openai"
     providers = frozenset(("openai",))
 
-    class Options(ProviderOptions):
+    class Options(ServerOptions):
         """Which server, with whose key, and how patiently."""
 
-        base_url: str | None = Field(default=None, max_length=URL_CHARACTERS_MAX)
-        """The server's address, up to /v1, unless it is OpenAI's. It gets only keys stored with this very address."""
         output_limit_field: Literal["auto", "max_tokens", "max_completion_tokens"] = "auto"
         """What the server calls the limit of tokens; OpenAI: max_completion_tokens, most others: max_tokens."""
-
-        @field_validator("base_url")
-        @classmethod
-        def _is_an_address(cls, value: str | None) -> str | None:
-            return None if value is None else _address(value)
 
     options: Options
 
@@ -86,9 +75,7 @@ class OpenAISkill(ModelSkill):
         return self._sent(ctx, base_url, "/embeddings", body, credential)
 
     async def _server(self, ctx: RunContext) -> tuple[str, Credential | None]:
-        """Where to send to, and with which key."""
-        credential = await self._stored(ctx)
-        return self.options.base_url or (credential.base_url if credential else None) or OPENAI, credential
+        return await reached(self, ctx, self.options, provider="openai", at=OPENAI)
 
     def _name(self, model: str) -> str:
         """What the server calls the model."""
@@ -103,7 +90,7 @@ class OpenAISkill(ModelSkill):
             route=Route.of(ctx, credential, address=base_url),
             url=f"{base_url}{path}",
             body=body,
-            id=uuid.uuid4().hex,
+            headers={"Idempotency-Key": uuid.uuid4().hex},
             secret=credential.secret if credential else None,
             choices=choices,
             connect_s=options.connect_timeout_s,
@@ -111,36 +98,3 @@ class OpenAISkill(ModelSkill):
             idle_s=options.idle_timeout_s,
             total_s=options.total_timeout_s,
         )
-
-    async def _stored(self, ctx: RunContext) -> Credential | None:
-        """The key to send, stored with the agent's base_url or with none.
-
-        A server of one's own may do without a key; one that was chosen may not be missing.
-        """
-        chosen, base_url = self.options.credential, self.options.base_url
-        try:
-            return await self.credential(ctx, "openai", reference=chosen, base_url=base_url)
-        except NotAvailable:
-            if base_url is not None and chosen is None:
-                return None
-            missing = (
-                "The chosen credential for openai does not exist" if chosen else "There is no credential for openai"
-            )
-            where = f"{missing}, or was not stored with the agent's base_url" if chosen and base_url else missing
-            raise ModelUnauthorized(f"{where}. The agent's owner has to store one.") from None
-
-
-def _address(value: str) -> str:
-    """The address as credentials are stored with it."""
-    value = value.strip()
-    try:
-        url = URL(value)
-    except ValueError:
-        raise ValueError("base_url is not a URL.") from None
-    if url.scheme not in ("http", "https") or not url.host:
-        raise ValueError("base_url must begin with http:// or https:// and name a host.")
-    if url.user is not None or url.password is not None or "@" in url.authority:
-        raise ValueError("base_url must not carry a user name or password.")
-    if url.query_string or url.fragment:
-        raise ValueError("base_url must end with its path.")
-    return value.rstrip("/")

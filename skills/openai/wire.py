@@ -5,8 +5,7 @@ from typing import Any
 
 import msgspec
 
-from skills.openai import failures
-from skills.sdk import Chunk, FinishReason, ModelUnreachable, ToolCallFragment, Usage
+from skills.sdk import Chunk, FinishReason, ModelUnreachable, ToolCallFragment, Usage, http_failures
 from skills.sdk.providers import usage_of
 
 DONE = b"[DONE]"
@@ -185,6 +184,6 @@ def _extras(said: _Message) -> dict[str, Any] | None:
 
 def _raise_error(event: _Event, data: bytes) -> None:
     if event.error and event.error != b"null":
-        raise failures.reported(bytes(event.error))
+        raise http_failures.reported(bytes(event.error))
     if event.choices is None and (event.object == "error" or event.message):
-        raise failures.reported(data)
+        raise http_failures.reported(data)

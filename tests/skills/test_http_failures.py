@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from skills.openai import failures
 from skills.sdk import (
     ModelFailed,
     ModelOverloaded,
@@ -15,6 +14,7 @@ from skills.sdk import (
     ModelUnauthorized,
     ModelUnreachable,
 )
+from skills.sdk import http_failures as failures
 from skills.sdk.providers import usage_of
 from skills.sdk.retries import ConnectTimeout, pause_before_retry
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from skills.openai.sse import Events, LineTooLong
+from skills.sdk.sse import Events, LineTooLong
 
 STREAM = (
     b": welcome\n\ndata: one\n\nevent: odd\nid: 7\nretry: 10\ndata:two\n\n\n\n"
