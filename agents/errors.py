@@ -39,6 +39,14 @@ class NotPublished(AgentsError):
     """The agent has no such version to go back to."""
 
 
+class RunNotFound(AgentsError):
+    """There is no such run, or it is not for this caller to see."""
+
+
+class InvalidRange(AgentsError):
+    """What is asked for lies in a span of time that has no beginning before its end, or is too long to add up."""
+
+
 class Draining(AgentsError):
     """This process is shutting down and begins no new run; another one will."""
 

@@ -94,6 +94,17 @@ def _(error: agents.AgentNotFound) -> Problem:
     )
 
 
+@problem_of.register
+def _(error: agents.RunNotFound) -> Problem:
+    message = "There is no such run, or it is not this key's to see. GET /v1/runs lists those that are."
+    return Problem(status=404, type="invalid_request_error", code="not_found", message=message)
+
+
+@problem_of.register
+def _(error: agents.InvalidRange) -> Problem:
+    return Problem(status=400, type="invalid_request_error", code="invalid_value", message=str(error), param="from")
+
+
 @problem_of.register(agents.AgentMisconfigured)
 @problem_of.register(tenants.SecretUnreadable)
 @problem_of.register(skills.NotAvailable)

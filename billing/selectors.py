@@ -1,6 +1,7 @@
 """Reads of money: the lines of a wallet, what a charge moved, the price table, and whether the books hold."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from django.db import connections
 from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Now
 
-from billing.models import Account, Hold, PriceItem, PriceList, PriceVersion, TopUp, Transfer
+from billing.models import Account, Charge, Hold, PriceItem, PriceList, PriceVersion, Settlement, TopUp, Transfer
 from billing.models.account import DEBIT_KINDS
 from tenants.context import PLATFORM, alias, platform_context
 
@@ -69,6 +70,18 @@ class Vitals:
     overdue_s: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class ChargeLines:
+    """A charge with the movements it caused, as its payer sees them. `hold` is None for what was free from the start,
+    `settlement` while nothing was settled, and for ever where nothing was owed.
+    """
+
+    charge: Charge
+    hold: Hold | None
+    settlement: Settlement | None
+    transfers: Sequence[Transfer]
+
+
 def wallet_entries(organization_id: UUID, *, before: int | None = None, limit: int = 50) -> Sequence[Entry]:
     """The latest lines of an organization's wallet, newest first; `before` is the id of the last one already seen."""
     account = Account.objects.filter(organization_id=organization_id, kind=Account.Kind.WALLET).first()
@@ -108,6 +121,40 @@ def earned(organization_id: UUID) -> int:
 def transfers_of(charge_id: UUID) -> QuerySet[Transfer]:
     """The movements a charge caused, as far as the asking organization may see them."""
     return Transfer.objects.filter(group__charge_id=charge_id).select_related("group").order_by("id")
+
+
+def charges_of_run(organization_id: UUID, run_id: UUID) -> Sequence[ChargeLines]:
+    """What an organization was charged for a run, the run's own charge first; nothing for the runs of others."""
+    charges = Charge.objects.filter(organization_id=organization_id, run_id=run_id).order_by("started_at", "id")
+    lines = list(charges.select_related("hold", "hold__settlement"))
+    moved: dict[UUID | None, list[Transfer]] = defaultdict(list)
+    of_payer = Transfer.objects.filter(
+        debit_organization_id=organization_id, group__charge_id__in=[charge.id for charge in lines]
+    )
+    for transfer in of_payer.select_related("group").order_by("id"):
+        moved[transfer.group.charge_id].append(transfer)
+    return tuple(_lines(charge, moved[charge.id]) for charge in lines)
+
+
+def charged_for_runs(organization_id: UUID, run_ids: Collection[UUID]) -> dict[UUID, int]:
+    """What an organization has paid for each of these runs; those that cost nothing are left out."""
+    paid = Settlement.objects.filter(hold__charge__organization_id=organization_id, hold__charge__run_id__in=run_ids)
+    sums = paid.order_by().values_list("hold__charge__run_id").annotate(Sum("charged"))
+    return {run_id: int(charged) for run_id, charged in sums if charged}
+
+
+def _lines(charge: Charge, transfers: Sequence[Transfer]) -> ChargeLines:
+    hold: Hold | None = getattr(charge, "hold", None)
+    return ChargeLines(
+        charge=charge, hold=hold, settlement=getattr(hold, "settlement", None), transfers=tuple(transfers)
+    )
+
+
+def may_spend(organization_id: UUID) -> bool:
+    """Whether an organization has a wallet that is open, however little is in it."""
+    return Account.objects.filter(
+        organization_id=organization_id, kind=Account.Kind.WALLET, status=Account.Status.OPEN
+    ).exists()
 
 
 def price_table(*, search: str = "") -> QuerySet[PriceItem]:

@@ -86,6 +86,7 @@ class Run(TenantModel):
         ]
         indexes: ClassVar = [
             models.Index(fields=("organization", "-started_at"), name="agents_run_recent"),
+            models.Index(fields=("organization", "key_id"), name="agents_run_of_key"),
             models.Index(fields=("agent_organization_id", "agent", "-started_at"), name="agents_run_of_agent"),
         ]
 

@@ -14,9 +14,10 @@ from agents.adapters.secrets import OwnersSecrets
 from agents.errors import AgentsUnavailable
 from agents.runtime import embedding
 from agents.services.channel import Channel
+from agents.services.reservation import Reservation
 from agents.services.run_record import RunRecord
 from agents.services.run_stream import RunStream
-from agents.services.run_task import Reservation, RunTask
+from agents.services.run_task import RunTask
 from agents.services.running import running
 from billing import pricing
 from billing.pricing import AgentPrice, PriceTerms

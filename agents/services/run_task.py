@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from uuid import UUID
 
 from django.conf import settings
 
@@ -13,6 +12,7 @@ from agents.errors import RunStopped
 from agents.runtime.events import Delta, Event, Finished, ToolFinished, TurnFinished
 from agents.services import counters
 from agents.services.channel import Channel
+from agents.services.reservation import Reservation
 from agents.services.run_record import RunRecord
 from agents.services.run_stream import Receipt, RunStream
 from agents.services.running import running
@@ -22,20 +22,6 @@ from billing.errors import BillingError, HoldConflict, InsufficientFunds
 from billing.pricing import Rated
 from skills.sdk import RunContext
 from tenants.context import organization_context
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reservation:
-    """What is asked of the ledger before a run begins."""
-
-    payer: UUID
-    beneficiary: UUID
-    agent_id: UUID | None
-    reference: str
-    input_bytes: int
-    max_output_tokens: int | None
-    must_hold: bool = False
-    """Something may have to be paid later, though nothing is yet: a priced tool."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -150,9 +136,7 @@ class RunTask:
 
     async def _hold(self, max_output_tokens: int | None) -> None:
         asked = self.reservation
-        amount = self.meter.needed(input_bytes=asked.input_bytes, max_output_tokens=max_output_tokens)
-        if asked.must_hold:
-            amount = max(amount, 1)
+        amount = asked.amount(self.meter, max_output_tokens)
         held = await ledger.hold(
             id=self.meter.hold_id,
             payer=asked.payer,

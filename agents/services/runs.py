@@ -18,9 +18,10 @@ from agents.runtime.agent import BaseAgent
 from agents.runtime.whole import whole_text
 from agents.selectors import Resolved, published
 from agents.services.channel import Channel
+from agents.services.reservation import Reservation
 from agents.services.run_record import RunRecord
 from agents.services.run_stream import Receipt, RunRequest, RunStream
-from agents.services.run_task import Reservation, RunTask
+from agents.services.run_task import RunTask
 from agents.services.running import running
 from agents.services.scopes import scope_of
 from billing import pricing
@@ -30,7 +31,7 @@ from skills.sdk.ports import Ports
 from tenants import permissions
 from tenants.caller import Caller
 
-__all__ = ["Receipt", "RunRequest", "RunStream", "active_runs", "drain", "start_run", "stop_all"]
+__all__ = ["Receipt", "RunRequest", "RunStream", "active_runs", "drain", "prepared", "start_run", "stop_all"]
 
 
 async def start_run(*, caller: Caller, address: str, request: RunRequest) -> RunStream:
@@ -40,10 +41,27 @@ async def start_run(*, caller: Caller, address: str, request: RunRequest) -> Run
     What goes wrong later is raised by iterating.
     """
     with running().admitted(at_most=settings.ROBUTLER.max_parallel_runs):
-        run = await _prepared(caller, address, request)
+        run = await prepared(caller, address, request)
         run.launch()
     await run.begun()
     return run.stream
+
+
+async def prepared(caller: Caller, address: str, request: RunRequest) -> RunTask:
+    """A run that could be launched: everything about it is known, nothing of it is reserved."""
+    if not caller.may(permissions.CHAT_WRITE):
+        raise AccessDenied(f"This key may not run agents: it lacks the permission {permissions.CHAT_WRITE}.")
+    version = await published(caller, address)
+    provider = version.model.partition("/")[0]
+    if caller.test_mode and provider != pricing.FREE_PROVIDER:
+        raise AccessDenied("A test key reaches only agents on scripted models; use a live key.")
+    agent = await loader.load(version)
+    secrets = OwnersSecrets(version.organization_id)
+    try:
+        terms = await _terms(caller, version, agent, secrets)
+    except OperationalError as error:
+        raise AgentsUnavailable from error
+    return _assemble(caller, version, agent, request, secrets, terms)
 
 
 def active_runs() -> int:
@@ -59,22 +77,6 @@ async def drain(timeout_s: float) -> None:
 def stop_all() -> None:
     """Stop every run of this process at once; each is settled and tells its reader."""
     running().stop_all()
-
-
-async def _prepared(caller: Caller, address: str, request: RunRequest) -> RunTask:
-    if not caller.may(permissions.CHAT_WRITE):
-        raise AccessDenied(f"This key may not run agents: it lacks the permission {permissions.CHAT_WRITE}.")
-    version = await published(caller, address)
-    provider = version.model.partition("/")[0]
-    if caller.test_mode and provider != pricing.FREE_PROVIDER:
-        raise AccessDenied("A test key reaches only agents on scripted models; use a live key.")
-    agent = await loader.load(version)
-    secrets = OwnersSecrets(version.organization_id)
-    try:
-        terms = await _terms(caller, version, agent, secrets)
-    except OperationalError as error:
-        raise AgentsUnavailable from error
-    return _assemble(caller, version, agent, request, secrets, terms)
 
 
 async def _terms(caller: Caller, version: Resolved, agent: BaseAgent, secrets: OwnersSecrets) -> PriceTerms:

@@ -9,6 +9,7 @@ from api.auth import recognise, require
 from api.cors import preflight_headers
 from api.edge import Exchange, method_not_allowed
 from api.limits import Slot
+from api.openai.amounts import usd
 from api.problems import Headers
 from tenants.permissions import CHAT_WRITE
 
@@ -35,5 +36,5 @@ def run_headers(run: RunStream) -> Headers:
     """Which run it was and, once that is known, what it cost in exact dollars."""
     headers: Headers = [(b"x-robutler-run-id", str(run.run_id).encode())]
     if run.receipt is not None and not run.receipt.deferred:
-        headers.append((b"x-robutler-cost", b"%d.%09d" % divmod(run.receipt.charged_nanos, 1_000_000_000)))
+        headers.append((b"x-robutler-cost", usd(run.receipt.charged_nanos).encode()))
     return headers

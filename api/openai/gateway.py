@@ -10,7 +10,7 @@ from django.conf import settings
 from agents import selectors
 from agents.runtime.events import Event, Finished
 from agents.services import runs
-from agents.services.runs import RunRequest, RunStream
+from agents.services.runs import RunStream
 from api import metrics
 from api.company import accompanied, departure
 from api.edge import Exchange, serve
@@ -45,17 +45,8 @@ async def _run(exchange: Exchange, completion: Completion, address: str, slot: S
     assert exchange.caller is not None
     run_id = uuid7()
     exchange.note(run_id=str(run_id), stream=completion.stream)
-    request = RunRequest(
-        run_id=run_id,
-        request_id=exchange.request_id,
-        messages=completion.messages,
-        client_tools=completion.tools,
-        parameters=completion.parameters,
-        max_output_tokens=completion.max_output_tokens,
-        stream=completion.stream,
-        end_user=completion.end_user,
-        conversation_id=_conversation_id(exchange),
-        body_bytes=completion.size_bytes,
+    request = completion.as_run(
+        run_id=run_id, request_id=exchange.request_id, conversation_id=_conversation_id(exchange)
     )
     agent = await selectors.published(exchange.caller, address)
     await slot.begin(

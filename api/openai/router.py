@@ -1,11 +1,12 @@
-"""The short endpoints beside completions, on django-ninja: models, the key itself, agents and what they answer."""
+"""The short endpoints beside completions, on django-ninja: models, agents and what they answer, and more."""
 
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from ninja import NinjaAPI
+from ninja.errors import ValidationError
 
 from agents import selectors
 from agents.errors import AgentNotFound
@@ -15,14 +16,14 @@ from agents.services.handlers import HttpCall, KeyRequired, MethodNotHandled, No
 from api import auth, converters
 from api.edge import method_not_allowed, recorded
 from api.errors import problem_of
-from api.openai import shapes
+from api.openai import estimates, keys, queries, runs, shapes, usage
+from api.openai.access import caller_of, optional, required
 from api.problems import InvalidRequest, Problem, Refused, body_of, headers_of
 from skills.sdk import ToolRetry
 from tenants import permissions
 from tenants.caller import Caller
-from tenants.errors import PermissionMissing
 
-_READERS = {permissions.CHAT_WRITE, permissions.AGENTS_READ}
+_READERS = frozenset({permissions.CHAT_WRITE, permissions.AGENTS_READ})
 _EVERY_METHOD = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 
 api = NinjaAPI(title="Robutler", urls_namespace="openai", docs_url=None, openapi_url=None)
@@ -34,20 +35,16 @@ def told(request: HttpRequest, error: Exception) -> HttpResponse:
     return _refused(recorded(error, request.headers.get("X-Request-ID", "")))
 
 
-async def required(request: HttpRequest) -> Caller:
-    """The caller, who has to have a key."""
-    return await auth.authenticate(_authorization(request), address=request.META.get("REMOTE_ADDR"))
-
-
-async def optional(request: HttpRequest) -> Caller | None:
-    """The caller if there is a key; one that is wrong is refused all the same."""
-    return await required(request) if _authorization(request) else None
+@api.exception_handler(ValidationError)
+def misasked(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """Name the parameter that is wrong."""
+    return told(request, queries.invalid(error))
 
 
 @api.get("/v1/models", auth=required)
 async def models(request: HttpRequest) -> HttpResponse:
     """List the agents that this key may call."""
-    caller = _reader(request)
+    caller = caller_of(request, with_any_of=_READERS)
     agents = await selectors.listed_for(caller)
     data = [shapes.model(agent, for_organization=caller.organization_id) for agent in agents]
     return _json({"object": "list", "data": data})
@@ -56,15 +53,13 @@ async def models(request: HttpRequest) -> HttpResponse:
 @api.get("/v1/models/{path:id}", auth=required)
 async def one_model(request: HttpRequest, id: str) -> HttpResponse:
     """One of the agents that this key may call, by its name."""
-    caller = _reader(request)
+    caller = caller_of(request, with_any_of=_READERS)
     agent = await selectors.published(caller, id)
     return _json(shapes.model(agent, for_organization=caller.organization_id))
 
 
-@api.get("/v1/key", auth=required)
-async def key(request: HttpRequest) -> HttpResponse:
-    """What the key that asks may do."""
-    return _json(shapes.key(_caller(request)))
+for noun in (keys, usage, runs, estimates):
+    api.add_router("/v1", noun.router)
 
 
 @api.get("/")
@@ -145,22 +140,6 @@ def _answered(result: Any) -> HttpResponse:
     if isinstance(result, str):
         return HttpResponse(result, content_type="text/plain; charset=utf-8")
     return _json(result)
-
-
-def _reader(request: HttpRequest) -> Caller:
-    caller = _caller(request)
-    if not _READERS & caller.permissions:
-        raise PermissionMissing(f"This API key lacks the permission {permissions.AGENTS_READ}.")
-    return caller
-
-
-def _caller(request: HttpRequest) -> Caller:
-    return cast(Caller, request.auth)  # type: ignore[attr-defined]  # set by ninja
-
-
-def _authorization(request: HttpRequest) -> bytes | None:
-    header = request.headers.get("Authorization")
-    return header.encode("latin-1", "replace") if header else None
 
 
 def _json(value: Any) -> HttpResponse:

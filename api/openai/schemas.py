@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
+from agents.services.run_stream import RunRequest
 from api.openai import parameters
 from api.openai.decoding import Fields, decoded, fields_of
 from api.openai.messages import Message, messages_of
@@ -30,6 +32,21 @@ class Completion:
     legacy: bool
     ignored: tuple[str, ...]
     size_bytes: int
+
+    def as_run(self, *, run_id: UUID, request_id: str, conversation_id: str | None = None) -> RunRequest:
+        """The run that is asked for."""
+        return RunRequest(
+            run_id=run_id,
+            request_id=request_id,
+            messages=self.messages,
+            client_tools=self.tools,
+            parameters=self.parameters,
+            max_output_tokens=self.max_output_tokens,
+            stream=self.stream,
+            end_user=self.end_user,
+            conversation_id=conversation_id,
+            body_bytes=self.size_bytes,
+        )
 
 
 def decode(body: bytes) -> Completion:

@@ -7,13 +7,10 @@ from uuid import UUID
 
 from agents.selectors import Resolved
 from agents.services.descriptions import Description
+from api.openai.amounts import dollars, per_million, percent
 from billing.pricing import AgentPrice
 from tenants.caller import Caller
 from tenants.limits import NAMES
-
-_PICO_PER_USD = 1_000_000_000_000
-_NANOS_PER_USD = 1_000_000_000
-_MILLION = 1_000_000
 
 
 def model(agent: Resolved, *, for_organization: UUID) -> dict[str, Any]:
@@ -60,10 +57,10 @@ def pricing(price: AgentPrice) -> dict[str, Any]:
     """What the agent's owner asks for, in exact dollars; null where the model's own price holds."""
     return {
         "currency": "USD",
-        "per_run": _decimal(price.per_run_nanos, _NANOS_PER_USD),
-        "markup_percent": _decimal(price.markup_bps, 100),
-        "per_million_input_tokens": _per_million(price.input_pico),
-        "per_million_output_tokens": _per_million(price.output_pico),
+        "per_run": dollars(price.per_run_nanos),
+        "markup_percent": percent(price.markup_bps),
+        "per_million_input_tokens": _asked(price.input_pico),
+        "per_million_output_tokens": _asked(price.output_pico),
     }
 
 
@@ -104,11 +101,5 @@ def release() -> str:
         return "0.1.0"
 
 
-def _per_million(pico: int | None) -> str | None:
-    return None if pico is None else _decimal(pico * _MILLION, _PICO_PER_USD)
-
-
-def _decimal(amount: int, units: int) -> str:
-    whole, rest = divmod(amount, units)
-    digits = str(rest).rjust(len(str(units)) - 1, "0").rstrip("0")
-    return f"{whole}.{digits}" if digits else str(whole)
+def _asked(pico: int | None) -> str | None:
+    return None if pico is None else per_million(pico)
