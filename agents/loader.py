@@ -25,8 +25,6 @@ from tenants.threads import in_thread
 
 AGENT_SECONDS = 300.0
 AGENTS_AT_MOST = 5_000
-START_S = 30.0
-"""How long the skills of an agent may take to start, all together."""
 
 _log = logging.getLogger(__name__)
 _agents: Cache[str, BaseAgent] = Cache(size=AGENTS_AT_MOST, ttl_s=AGENT_SECONDS)
@@ -56,7 +54,7 @@ async def _load(version: Resolved) -> BaseAgent:
         except OperationalError as error:
             raise AgentsUnavailable from error
     try:
-        async with asyncio.timeout(START_S):
+        async with asyncio.timeout(settings.ROBUTLER.agent_start_s):
             await agent.start()
     except TimeoutError as error:
         raise AgentsUnavailable from error

@@ -20,7 +20,7 @@ from tenants import notify
 from tenants.caller import Caller
 from tenants.context import alias, organization_context
 from tenants.limits import AGENT, Limits, Rules
-from tenants.threads import in_thread
+from tenants.threads import answered
 
 POINTER_SECONDS = 30.0
 ABSENT_SECONDS = 5.0
@@ -132,7 +132,7 @@ async def _as_nobody(statement: str, values: Sequence[Any]) -> list[Resolved]:
 
 async def _in_thread(statement: str, values: Sequence[Any]) -> list[Resolved]:
     try:
-        return await in_thread(_rows, statement, values)
+        return await answered(_rows, statement, values)
     except OperationalError as error:
         raise AgentsUnavailable from error
 

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
+from django.conf import settings
 from django.db import connections
 
 from billing.errors import BillingBusy, BillingError, BillingUnavailable, LedgerRefused
@@ -21,7 +22,6 @@ BATCH_ROWS = 512
 LOCK_TIMEOUT_MS = 2_000
 STATEMENT_TIMEOUT_MS = 5_000
 BISECT_SECONDS = 4.0
-ANSWER_SECONDS = 12.0
 
 # Somebody else held a lock for too long; the items themselves are fine.
 _PASSING = (
@@ -83,7 +83,7 @@ async def ask(operation: Operation, rows: Sequence[tuple[Any, ...]]) -> Answer:
     item = Item(operation=operation, rows=rows, future=loop.create_future(), loop=loop)
     _running().submit(item)
     try:
-        async with asyncio.timeout(ANSWER_SECONDS):
+        async with asyncio.timeout(settings.ROBUTLER.ledger_answer_s):
             answer = await item.future
     except TimeoutError:
         _give_back(item)
@@ -320,15 +320,15 @@ def _tell_all(items: Sequence[Item]) -> None:
 
 def _address() -> dict[str, Any]:
     """Where the application's own database is, with short waits: money is refused rather than queued."""
-    settings = connections.databases["default"]
-    options = {key: value for key, value in settings["OPTIONS"].items() if key not in _OF_DJANGO}
+    place = connections.databases["default"]
+    options = {key: value for key, value in place["OPTIONS"].items() if key not in _OF_DJANGO}
     limits = f"-c lock_timeout={LOCK_TIMEOUT_MS} -c statement_timeout={STATEMENT_TIMEOUT_MS}"
     named = {
-        "dbname": settings["NAME"],
-        "user": settings["USER"],
-        "password": settings["PASSWORD"],
-        "host": settings["HOST"],
-        "port": settings["PORT"],
+        "dbname": place["NAME"],
+        "user": place["USER"],
+        "password": place["PASSWORD"],
+        "host": place["HOST"],
+        "port": place["PORT"],
     }
     return {
         **options,

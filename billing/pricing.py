@@ -19,7 +19,7 @@ from billing.rating import (
     input_tokens_bound,
     rate,
 )
-from tenants.threads import in_thread
+from tenants.threads import answered
 
 __all__ = [
     "DEFAULT_OUTPUT_TOKENS", "FREE_PROVIDER", "MOST_PER_RUN_NANOS", "MOST_TOKEN_PICO", "AgentPrice", "ModelPrice",
@@ -47,7 +47,7 @@ async def terms(
     """
     found = table.remembered(model)
     if found is None:
-        found = await in_thread(table.lookup, model)
+        found = await answered(table.lookup, model)
     current, price = found
     if price is None and not (
         agent_price.explicit and (not platform_credential or unpriced_allowed or model.startswith(f"{FREE_PROVIDER}/"))

@@ -99,6 +99,16 @@ class Environment(BaseSettings):
         30, gt=0, le=3_600, description="How long a client may take in nothing of its answer before it is cut off."
     )
     run_seconds: int = Field(300, ge=1, le=86_400, description="Longest run of an agent.")
+    database_answer_s: float = Field(
+        1.5,
+        gt=0,
+        le=60,
+        description="How long a request waits for a look-up: of its key, an agent, a credential, a price.",
+    )
+    ledger_answer_s: float = Field(
+        12, gt=0, le=60, description="How long a request waits for its money to be reserved, or a run to be settled."
+    )
+    agent_start_s: float = Field(30, gt=0, le=600, description="How long the skills of an agent may take to start.")
     reader_patience_s: float = Field(
         300, gt=0, le=86_400, description="How long in all the reader of a stream may keep a run waiting."
     )

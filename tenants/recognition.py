@@ -19,12 +19,11 @@ from tenants.limits import Rules
 from tenants.networks import networks
 from tenants.roles import permissions_of
 from tenants.services.keys import note_use, write_uses
-from tenants.threads import in_thread, submit
+from tenants.threads import answered, submit
 
 FRESH_S: Final = 5.0
 UNKNOWN_S: Final = 2.0
 WITHOUT_DATABASE_S: Final = 60.0
-LOOKUP_S: Final = 1.5
 WRITE_USES_EVERY_S: Final = 15.0
 MOST_KNOWN: Final = 20_000
 MOST_UNKNOWN: Final = 1_000
@@ -108,9 +107,8 @@ class Recognition:
     async def _look_up(self, digest: bytes, bearer: str, public_id: str) -> _Known | _Away | None:
         changes = self._changes
         try:
-            async with asyncio.timeout(LOOKUP_S):
-                row = await in_thread(_row_of, public_id)
-        except (OperationalError, InterfaceError, TenantsUnavailable, TimeoutError):
+            row = await answered(_row_of, public_id)
+        except (OperationalError, InterfaceError, TenantsUnavailable):
             return _Away()
         known = _recognised(row, bearer, public_id, seen=self._clock()) if row else None
         if known is None:

@@ -28,6 +28,15 @@ async def in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs)
     return await asyncio.get_running_loop().run_in_executor(pool.executor, call)
 
 
+async def answered(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """The same, for a look-up that a request waits for: only so long, then TenantsUnavailable is raised."""
+    try:
+        async with asyncio.timeout(settings.ROBUTLER.database_answer_s):
+            return await in_thread(function, *args, **kwargs)
+    except TimeoutError:
+        raise TenantsUnavailable("The database did not answer in time; try again shortly.") from None
+
+
 def submit(function: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
     """Run `function` in the pool some time soon; nobody waits, so it has to deal with its own failures."""
     call = functools.partial(contextvars.copy_context().run, _run, functools.partial(function, *args, **kwargs))

@@ -8,7 +8,7 @@ from skills.sdk import Credential, ModelUnauthorized, NotAvailable, Secret
 from tenants import notify, selectors
 from tenants.errors import SecretUnreadable
 from tenants.selectors import OpenCredential
-from tenants.threads import in_thread
+from tenants.threads import answered
 
 CREDENTIAL_SECONDS = 60.0
 CREDENTIALS_AT_MOST = 5_000
@@ -55,7 +55,7 @@ async def _open(question: _Question) -> Opened:
     notify.start_listener()
     _, provider, reference, _ = question
     try:
-        found = await in_thread(_find, question)
+        found = await answered(_find, question)
     except SecretUnreadable:
         raise ModelUnauthorized(
             f"The credential for {provider} cannot be opened: it needs to be stored again."

@@ -140,7 +140,7 @@ async def test_without_a_database_agents_are_unavailable_and_not_absent(
     async def away(*args: Any) -> Any:
         raise OperationalError("away")
 
-    monkeypatch.setattr(selectors, "in_thread", away)
+    monkeypatch.setattr(selectors, "answered", away)
     monkeypatch.setattr(loader, "in_thread", away)
     with pytest.raises(AgentsUnavailable):
         await selectors.published(caller_of(acme), "another")
@@ -188,13 +188,13 @@ async def test_tasks_call_their_services(acme: Organization) -> None:
 
 
 async def test_a_skill_that_does_not_start_stops_those_before_it_and_nobody_waits_for_it_for_ever(
-    acme: Organization, monkeypatch: pytest.MonkeyPatch
+    acme: Organization, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
     async def hangs(self: ClockSkill, agent: StartedAgent) -> None:
         await asyncio.Event().wait()
 
     monkeypatch.setattr(ClockSkill, "start", hangs)
-    monkeypatch.setattr(loader, "START_S", 0.05)
+    settings.ROBUTLER = settings.ROBUTLER.model_copy(update={"agent_start_s": 0.05})
     agent = await hosted(acme, SkillChoice(skill="lively"), SkillChoice(skill="clock"))
     version = await selectors.published(caller_of(acme), agent.slug)
 

@@ -226,11 +226,11 @@ def test_a_full_queue_refuses_at_once(
 
 @pytest.mark.parametrize("leave", ["times out", "is cancelled"])
 def test_what_nobody_waits_for_any_more_is_not_held(
-    leave: str, acme: Organization, database_urls: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+    leave: str, acme: Organization, database_urls: Mapping[str, str], settings: Any
 ) -> None:
     held = money.hold(make.wallet(acme, 100), 1)
     if leave == "times out":
-        monkeypatch.setattr(committer, "ANSWER_SECONDS", 0.3)
+        settings.ROBUTLER = settings.ROBUTLER.model_copy(update={"ledger_answer_s": 0.3})
     under_way, queued = uuid4(), uuid4()
 
     async def work() -> list[Any]:
@@ -245,7 +245,7 @@ def test_what_nobody_waits_for_any_more_is_not_held(
                 for task in tasks:
                     task.cancel()
             await asyncio.wait(tasks)
-        monkeypatch.setattr(committer, "ANSWER_SECONDS", 12.0)
+        settings.ROBUTLER = settings.ROBUTLER.model_copy(update={"ledger_answer_s": 12.0})
         await _hold(acme.id, 2)  # behind all of them
         while ledger_rows(under_way) in ([], ["open"]):  # noqa: ASYNC110 - nobody tells us
             await asyncio.sleep(0.01)

@@ -1,10 +1,12 @@
 """The books as they stand in the database, read and aged from outside."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 WRITTEN_WITHIN_S = 10.0
 
@@ -45,6 +47,14 @@ class Books:
             connection.execute("SET session_replication_role = replica")
             aged = "UPDATE billing_hold SET expires_at = now() - interval '1 s' WHERE id = ANY(%s::uuid[])"
             connection.execute(aged, [list(run_ids)])
+
+    @contextmanager
+    def locked(self, table: str) -> Iterator[None]:
+        """Keep everybody else from a table, reading included."""
+        with psycopg.connect(self._url) as connection:
+            connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(table)))
+            yield
+            connection.rollback()
 
     def _value(self, statement: str, *parameters: object) -> Any:
         with psycopg.connect(self._url) as connection:
