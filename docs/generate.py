@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
+from docs.chat_page import chat_page
 from docs.skill_pages import skills_page
 from robutler_site.env import PROJECT, Environment
 
@@ -42,7 +43,11 @@ def settings_page() -> str:
     return SETTINGS.format(note=NOTE, rows=rows)
 
 
-PAGES: Mapping[str, Callable[[], str]] = {"settings.md": settings_page, "skills.md": partial(skills_page, NOTE)}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "chat-completions.md": partial(chat_page, NOTE),
+    "settings.md": settings_page,
+    "skills.md": partial(skills_page, NOTE),
+}
 
 
 def outdated() -> list[str]:

@@ -23,6 +23,8 @@ async def set_system_message(agent: "BaseAgent", ctx: RunContext) -> None:
     """Put one system message, the sum of all, in front of the conversation."""
     theirs = [part for message in ctx.messages if message.get("role") in _SYSTEM_ROLES for part in _parts(message)]
     others = [message for message in ctx.messages if message.get("role") not in _SYSTEM_ROLES]
+    if any(message.get("name") for message in ctx.messages if message.get("role") in _SYSTEM_ROLES):
+        ctx.ignored.add("messages[].name")
     own = agent.instructions.strip()
     if own and theirs:
         theirs.insert(0, _part(CALLERS))

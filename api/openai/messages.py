@@ -192,7 +192,9 @@ class FunctionResult(_Shape, kw_only=True, tag="function", tag_field="role"):
 
 AnyMessage: TypeAlias = Developer | System | User | Assistant | ToolResult | FunctionResult
 
-_messages = msgspec.json.Decoder(Annotated[list[AnyMessage], Meta(min_length=1, max_length=MAX_MESSAGES)])
+Conversation: TypeAlias = Annotated[list[AnyMessage], Meta(min_length=1, max_length=MAX_MESSAGES)]
+
+_messages = msgspec.json.Decoder(Conversation)
 
 
 def messages_of(fields: Fields, ignored: set[str]) -> list[Message]:

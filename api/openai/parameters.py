@@ -17,6 +17,7 @@ LONGEST_OF_VENDORS = 262_144
 
 Penalty: TypeAlias = Annotated[float, Meta(ge=-2, le=2)]
 Tokens: TypeAlias = Annotated[int, Meta(ge=1, le=_MAX_TOKENS)]
+ModelName: TypeAlias = Annotated[str, Meta(max_length=256)]
 Short: TypeAlias = Annotated[str, Meta(max_length=_SHORT)]
 Level: TypeAlias = Literal["low", "medium", "high"]
 Bias: TypeAlias = Annotated[int, Meta(ge=-100, le=100)] | Annotated[float, Meta(ge=-100, le=100)]
@@ -132,7 +133,7 @@ class StreamOptions(_Part):
     include_obfuscation: bool | None = None
 
 
-_TYPES: dict[str, Any] = {
+TYPES: dict[str, Any] = {
     "audio": Audio,
     "frequency_penalty": Penalty,
     "logit_bias": Annotated[dict[str, Bias], Meta(max_length=1024)],
@@ -163,16 +164,16 @@ _TYPES: dict[str, Any] = {
     "verbosity": Level,
     "web_search_options": WebSearch,
 }
-_DECODERS = {name: msgspec.json.Decoder(kind | None) for name, kind in _TYPES.items()}
+_DECODERS = {name: msgspec.json.Decoder(kind | None) for name, kind in TYPES.items()}
 
 _any = msgspec.json.Decoder()
 
 max_tokens = msgspec.json.Decoder(Tokens | None)
-model_name = msgspec.json.Decoder(Annotated[str, Meta(max_length=256)] | None)
+model_name = msgspec.json.Decoder(ModelName | None)
 stream = msgspec.json.Decoder(bool | None)
 stream_options = msgspec.json.Decoder(StreamOptions | None)
 
-PARAMETERS = frozenset(_TYPES)
+PARAMETERS = frozenset(TYPES)
 """Fields of OpenAI's that reach the model under their own name."""
 
 HANDLED = frozenset(

@@ -73,10 +73,14 @@ class AllowedChoice(msgspec.Struct, tag="allowed_tools", forbid_unknown_fields=T
 
 Mode: TypeAlias = Literal["none", "auto", "required"]
 
-_tools = msgspec.json.Decoder(Annotated[list[FunctionTool | CustomTool], Meta(max_length=MAX_TOOLS)] | None)
+Tools: TypeAlias = Annotated[list[FunctionTool | CustomTool], Meta(max_length=MAX_TOOLS)]
+Functions: TypeAlias = Annotated[list[Definition], Meta(max_length=MAX_TOOLS)]
+Choice: TypeAlias = NamedChoice | CustomChoice | AllowedChoice
+
+_tools = msgspec.json.Decoder(Tools | None)
 _choice_mode = msgspec.json.Decoder(Mode)
-_choice = msgspec.json.Decoder(NamedChoice | CustomChoice | AllowedChoice)
-_functions = msgspec.json.Decoder(Annotated[list[Definition], Meta(max_length=MAX_TOOLS)] | None)
+_choice = msgspec.json.Decoder(Choice)
+_functions = msgspec.json.Decoder(Functions | None)
 _function_mode = msgspec.json.Decoder(Literal["none", "auto"])
 _function_choice = msgspec.json.Decoder(Named)
 

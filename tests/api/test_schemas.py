@@ -179,7 +179,15 @@ def test_a_field_of_a_vendor_has_a_size() -> None:
         (b'{"logit_bias": {"a": NaN}}', "invalid_value", "logit_bias"),
         (b'{"temperature": NaN, "x"', "invalid_value", None),
         (b'{"messages":[{"role":"user","content":"x"}],"temperature":1e999}', "invalid_value", "temperature"),
-        (b'{"max_tokens":' + b"1" * 5000 + b"}", "invalid_value", "max_tokens"),
+        (b'{"max_tokens":' + b"1" * 5000 + b"}", "invalid_json", None),
+        (b'{"max_tokens":' + b"1" * 100 + b"}", "invalid_value", "max_tokens"),
+        (b'{"messages":[{"role":"user","content":"a","content":"b"}]}', "invalid_json", None),
+        (b'{"messages":[{"role":"user","content":"a","c\\u006fntent":"b"}]}', "invalid_json", None),
+        (
+            b'{"tools":[{"type":"function","function":{"name":"a","parameters":{"a":1,"b":{"a":":","a":2}}}}]}',
+            "invalid_json",
+            None,
+        ),
         (b'{"user":"a\\ud800"}', "invalid_value", "user"),
         (b'{"user":"a\\udc00b"}', "invalid_value", "user"),
         (b'{"user":"a\\u0000"}', "invalid_value", "user"),
@@ -192,7 +200,23 @@ def test_what_is_no_honest_json_is_refused(body: bytes, code: str, param: str | 
 
 @pytest.mark.parametrize(
     "content",
-    ["\\u0000", "1234567890123456789", "\\ud83d\\ude00", '"user" "model"', "[" * 100, "{[", 'a\\\\"', "\u2028é😀"],
+    [
+        "\\u0000",
+        "1234567890123456789",
+        "a\n",
+        'say "a": b\\',
+        '\\\\": "',
+        "a\\",
+        ":",
+        '":',
+        '{"a": 1, "a": 2}',
+        "\\ud83d\\ude00",
+        '"user" "model"',
+        "[" * 100,
+        "{[",
+        'a\\\\"',
+        "\u2028é😀",
+    ],
 )
 def test_text_may_say_what_json_may_not(content: str) -> None:
     completion = decode(messages=[{"role": "user", "content": content}] * 40, user="x", model="user")
