@@ -14,6 +14,7 @@ from agents.cache import Cache
 from agents.errors import AgentMisconfigured, AgentsUnavailable
 from agents.models import AgentVersion
 from agents.runtime.agent import BaseAgent, RunLimits
+from agents.runtime.answering import Candidate
 from agents.sampling import Limits
 from agents.selectors import Resolved
 from skills import registry
@@ -58,18 +59,14 @@ async def _load(version: Resolved) -> BaseAgent:
             await agent.start()
     except TimeoutError as error:
         raise AgentsUnavailable from error
-    skills = tuple({id(skill): skill for skill in (agent.model_skill, *agent.skills.values())}.values())
-    weakref.finalize(agent, _stop_soon, asyncio.get_running_loop(), skills).atexit = False
+    weakref.finalize(agent, _stop_soon, asyncio.get_running_loop(), agent.all_skills()).atexit = False
     return agent
 
 
 def _build(version: Resolved) -> BaseAgent:
     row = AgentVersion.objects.get(id=version.version_id)
     skills = {item["name"]: _skill(item["name"], item["options"]) for item in row.skills}
-    model_skill_name = registry.model_skill_for(row.model)
-    model_skill = skills.get(model_skill_name) or _skill(model_skill_name, {})
-    if not isinstance(model_skill, ModelSkill):
-        raise AgentMisconfigured(f"The skill {model_skill_name!r} serves no models.")
+    model_skill = _serving(row.model, skills)
     try:
         return BaseAgent.build(
             id=str(version.agent_id),
@@ -79,6 +76,7 @@ def _build(version: Resolved) -> BaseAgent:
             instructions=row.instructions,
             model=row.model,
             model_skill=model_skill,
+            fallbacks=_fallbacks(row.model, model_skill, skills),
             skills=skills,
             sampling=row.sampling,
             locked=frozenset(row.locked),
@@ -88,6 +86,32 @@ def _build(version: Resolved) -> BaseAgent:
         )
     except InvalidAgent as error:
         raise AgentMisconfigured(str(error)) from error
+
+
+def _serving(model: str, skills: Mapping[str, Skill]) -> ModelSkill:
+    name = registry.model_skill_for(model)
+    skill = skills.get(name) or _skill(name, {})
+    if not isinstance(skill, ModelSkill):
+        raise AgentMisconfigured(f"The skill {name!r} serves no models.")
+    return skill
+
+
+def _fallbacks(own: str, model_skill: ModelSkill, skills: Mapping[str, Skill]) -> tuple[Candidate, ...]:
+    """The models that stand in for the agent's own, each on the skill that would serve it by itself.
+
+    A key that was chosen for one provider is none for another of the same skill.
+    """
+    candidates = []
+    for model in getattr(model_skill.options, "fallbacks", ()):
+        if model == own:
+            continue
+        skill = model_skill
+        if model.partition("/")[0] != own.partition("/")[0]:
+            skill = _serving(model, skills)
+            if skill is model_skill:
+                skill = type(skill)(skill.options.model_copy(update={"credential": None}))
+        candidates.append(Candidate(model=model, skill=skill))
+    return tuple(candidates)
 
 
 def _skill(name: str, options: Mapping[str, Any]) -> Skill:

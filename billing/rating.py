@@ -110,6 +110,14 @@ class Rated:
         """All of it."""
         return self.cost_nanos + self.markup_nanos + self.fee_nanos
 
+    def __add__(self, other: "Rated") -> "Rated":
+        """Both together. None of the parts exceeds `MOST_NANOS`."""
+        return Rated(
+            cost_nanos=min(self.cost_nanos + other.cost_nanos, MOST_NANOS),
+            markup_nanos=min(self.markup_nanos + other.markup_nanos, MOST_NANOS),
+            fee_nanos=min(self.fee_nanos + other.fee_nanos, MOST_NANOS),
+        )
+
 
 class UsageCounts(Protocol):
     """What a model call used; details are part of their totals."""

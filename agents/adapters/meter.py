@@ -1,8 +1,10 @@
 """The Meter port: counts what a run uses and keeps its hold large enough for what comes next."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, Decimal
+from types import MappingProxyType
 from uuid import UUID
 
 import msgspec
@@ -49,30 +51,45 @@ class Allowance:
         )
 
 
+NO_ALLOWANCE = Allowance(input_tokens=0, output_tokens=0)
+
+
 class RunMeter:
     """The consumption of one run, priced by terms that were pinned before it began.
 
     A model may claim to have used more than was reserved for its call. Whoever earns by the token may also be who runs
     that model, so the excess earns nobody anything; only what it cost the platform itself counts in full.
-    Without `charged` everything is counted and nothing costs anything. `choices`: how many replies each call asks for.
+    The models that stand in for the agent's own have terms of their own: the dearest of all is reserved for a call, and
+    that of the model that answered is charged. Without `charged` everything is counted and nothing costs anything.
+    `choices`: how many replies each call asks for.
     """
 
     def __init__(
-        self, *, hold_id: UUID, terms: PriceTerms, model: str, agent_id: str, charged: bool = True, choices: int = 1
+        self,
+        *,
+        hold_id: UUID,
+        terms: PriceTerms,
+        model: str,
+        agent_id: str,
+        fallback_terms: Mapping[str, PriceTerms] = MappingProxyType({}),
+        charged: bool = True,
+        choices: int = 1,
     ) -> None:
         self.hold_id = hold_id
         self.terms = terms
+        self._terms = {**fallback_terms, model: terms}
         self.charged = charged
         self.reserved_nanos = 0
         self.records: list[UsageRecord] = []
         self._payable: list[UsageRecord] = []
-        self._allowed = Allowance(input_tokens=0, output_tokens=0)
-        self._per_call = replace(terms, per_run_nanos=0)
+        self._allowed: dict[str, Allowance] = {}
+        self._per_call = [replace(each, per_run_nanos=0) for each in self._terms.values()]
         self._model = model
         self._agent_id = agent_id
         self._choices = choices
         self._input_bytes = 0
         self._produced_bytes = 0
+        self._producing = model
         self._tools_reserved: dict[str, int] = {}
         self._tools_charged = 0
         self._reserving = asyncio.Lock()
@@ -83,15 +100,20 @@ class RunMeter:
         """What has to be reserved for another model call besides everything so far."""
         if not self.charged:
             return 0
-        call = pricing.estimate(
-            self._per_call, input_bytes=input_bytes, max_output_tokens=max_output_tokens, calls=self._choices
+        call = max(
+            pricing.estimate(each, input_bytes=input_bytes, max_output_tokens=max_output_tokens, calls=self._choices)
+            for each in self._per_call
         )
         return self._committed() + call
 
     def affordable(self, *, budget_nanos: int, input_bytes: int) -> int | None:
         """How much output a call may have when this is all there is; None when not even a short one."""
         left = (budget_nanos - self._committed()) // self._choices
-        tokens = pricing.affordable_output_tokens(self._per_call, budget_nanos=left, input_bytes=input_bytes)
+        affordable = (
+            pricing.affordable_output_tokens(each, budget_nanos=left, input_bytes=input_bytes)
+            for each in self._per_call
+        )
+        tokens = min((each for each in affordable if each is not None), default=None)
         return None if tokens is None or tokens < FEWEST_TOKENS else tokens
 
     def limit(self, max_output_tokens: int | None) -> int | None:
@@ -106,7 +128,7 @@ class RunMeter:
         """Make sure the next model call is paid for, reserving more if need be. Raises BudgetExhausted."""
         async with self._reserving:
             self._input_bytes, self._produced_bytes = input_bytes, 0
-            self._allowed = Allowance(input_tokens=0, output_tokens=0)
+            self._allowed = {}
             wanted = self.limit(max_output_tokens)
             try:
                 await self._reserve(self.needed(input_bytes=input_bytes, max_output_tokens=wanted))
@@ -116,12 +138,13 @@ class RunMeter:
                 if wanted is None:
                     raise BudgetExhausted("The balance does not suffice for another call of the model.") from refused
                 await self._reserve_or_stop(self.needed(input_bytes=input_bytes, max_output_tokens=wanted))
-            self._allowed = self._allowance(wanted)
+            self._allowed = {model: self._allowance(terms, wanted) for model, terms in self._terms.items()}
             return TurnBudget(max_output_tokens=wanted)
 
-    def produced(self, size_bytes: int) -> None:
+    def produced(self, size_bytes: int, *, model: str) -> None:
         """Count generated bytes of the call in progress."""
         self._produced_bytes += size_bytes
+        self._producing = model
 
     def record(self, record: UsageRecord) -> None:
         """Replace what was counted of the call in progress by its final usage."""
@@ -148,6 +171,11 @@ class RunMeter:
         self._tools_reserved.pop(call_id, None)
 
     # --- at any time, and at the end ---
+
+    @property
+    def priced_models(self) -> frozenset[str]:
+        """Those of the run's models that the published prices name."""
+        return frozenset(model for model, terms in self._terms.items() if terms.model is not None)
 
     @property
     def delivered(self) -> bool:
@@ -181,10 +209,21 @@ class RunMeter:
         return self._rated(tool_nanos=self._tools_charged, runs=runs)
 
     def _rated(self, *, tool_nanos: int, runs: int) -> Rated:
-        paid = pricing.rate(self.terms, self._paid(), tool_nanos=tool_nanos, runs=runs)
+        paid = self._sum(self._paid(), tool_nanos=tool_nanos, runs=runs)
         if not self.terms.platform_credential:
             return paid
-        return replace(paid, cost_nanos=pricing.rate(self.terms, self._told(), runs=0).cost_nanos)
+        return replace(paid, cost_nanos=self._sum(self._told(), tool_nanos=0, runs=0).cost_nanos)
+
+    def _sum(self, records: list[UsageRecord], *, tool_nanos: int, runs: int) -> Rated:
+        """Each call at the price of the model that answered it; tools and the run itself at the agent's own."""
+        own = [record for record in records if record.model not in self._terms or record.model == self._model]
+        total = pricing.rate(self.terms, own, tool_nanos=tool_nanos, runs=runs)
+        if len(own) == len(records):
+            return total
+        for model, terms in self._terms.items():
+            if model != self._model:
+                total += pricing.rate(terms, [each for each in records if each.model == model], runs=0)
+        return total
 
     def _told(self) -> list[UsageRecord]:
         """The calls as their models reported them, the one in progress as it was counted."""
@@ -198,7 +237,7 @@ class RunMeter:
         if not self._produced_bytes:
             return ()
         record = UsageRecord(
-            model=self._model,
+            model=self._producing,
             usage=counted(input_bytes=self._input_bytes, output_bytes=self._produced_bytes),
             platform_credential=self.terms.platform_credential,
             agent_id=self._agent_id,
@@ -206,10 +245,11 @@ class RunMeter:
         return (record,)
 
     def _cut(self, record: UsageRecord) -> UsageRecord:
-        return msgspec.structs.replace(record, usage=self._allowed.cut(record.usage))
+        allowed = self._allowed.get(record.model) or self._allowed.get(self._model, NO_ALLOWANCE)
+        return msgspec.structs.replace(record, usage=allowed.cut(record.usage))
 
-    def _allowance(self, max_output_tokens: int | None) -> Allowance:
-        written = None if max_output_tokens is None else min(max_output_tokens, self.terms.max_output_tokens)
+    def _allowance(self, terms: PriceTerms, max_output_tokens: int | None) -> Allowance:
+        written = None if max_output_tokens is None else min(max_output_tokens, terms.max_output_tokens)
         return Allowance(
             input_tokens=pricing.input_tokens_bound(self._input_bytes) * self._choices,
             output_tokens=None if written is None else written * self._choices,
@@ -222,8 +262,10 @@ class RunMeter:
         return self._rated(tool_nanos=tools, runs=1).total_nanos
 
     def _output_costs(self) -> bool:
-        tiers = self.terms.model.tiers if self.terms.model else ()
-        return self.charged and bool(self.terms.output_pico or any(tier.dearest_output for tier in tiers))
+        return self.charged and any(
+            each.output_pico or any(tier.dearest_output for tier in (each.model.tiers if each.model else ()))
+            for each in self._terms.values()
+        )
 
     async def _reserve(self, amount_nanos: int) -> None:
         if amount_nanos > self.reserved_nanos:

@@ -14,6 +14,7 @@ from agents.admin.known_models import known_models
 from agents.errors import InvalidDraft, NotPublished
 from agents.models import Agent, AgentVersion
 from agents.services import publishing
+from agents.services.drafts import fallbacks_of
 from billing import pricing
 from billing.amounts import PICOS_PER_DOLLAR_A_MILLION, dollars, plain
 from billing.pricing import AgentPrice
@@ -121,8 +122,8 @@ class MemberAgentAdmin(MemberAdmin):
             if not _has_price(obj):
                 messages.warning(
                     request,
-                    "This model has no price of its own, so every call is refused until you set one under Price. "
-                    "For a free agent write 0 as its input price.",
+                    "This model, or one that it falls back on, has no price of its own, so every call is refused until "
+                    "you set one under Price. For a free agent write 0 as its input price.",
                 )
 
     @action(description="Unpublish", icon="visibility_off")
@@ -229,4 +230,5 @@ def _has_price(agent: Agent) -> bool:
     own = AgentPrice(
         per_run_nanos=agent.price_per_run_nanos, input_pico=agent.input_price_pico, output_pico=agent.output_price_pico
     )
-    return own.explicit or pricing.is_priced(agent.model)
+    models = (agent.model, *fallbacks_of(agent.model, publishing.skills_of(agent)))
+    return own.explicit or all(map(pricing.is_priced, models))

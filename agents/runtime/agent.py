@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, Literal, Self
 
 from agents.runtime import loop
+from agents.runtime.answering import Candidate
 from agents.runtime.assembly import Members, model_skill_among
 from agents.runtime.events import Event
 from agents.runtime.handoffs import BoundHandoff
@@ -47,6 +48,8 @@ class BaseAgent:
     instructions: str
     model: str
     model_skill: ModelSkill
+    fallbacks: tuple[Candidate, ...]
+    """Who answers in order when the model does not."""
     skills: Mapping[str, Skill]
     tools: Mapping[str, BoundTool]
     hooks: Mapping[HookEvent, tuple[BoundHook, ...]]
@@ -72,6 +75,7 @@ class BaseAgent:
         instructions: str = "",
         model: str = "scripted/persona",
         model_skill: ModelSkill | None = None,
+        fallbacks: tuple[Candidate, ...] = (),
         skills: Mapping[str, Skill] = NOTHING,
         sampling: Mapping[str, Any] = NOTHING,
         locked: frozenset[str] = frozenset(),
@@ -92,6 +96,7 @@ class BaseAgent:
             instructions=instructions,
             model=model,
             model_skill=model_skill or model_skill_among(skills, model),
+            fallbacks=fallbacks,
             skills=MappingProxyType(dict(skills)),
             tools=members.tools,
             hooks=members.hooks,
@@ -108,14 +113,14 @@ class BaseAgent:
     async def start(self) -> None:
         """Start the skills: once per process, before the first run. When one cannot, those before it are stopped."""
         async with AsyncExitStack() as started:
-            for skill in self._all_skills():
+            for skill in self.all_skills():
                 await skill.start(self)
                 started.push_async_callback(skill.stop)
             started.pop_all()
 
     async def stop(self) -> None:
         """Stop the skills, in the opposite order."""
-        for skill in reversed(self._all_skills()):
+        for skill in reversed(self.all_skills()):
             await skill.stop()
 
     def parameters(self, requested: Mapping[str, Any]) -> dict[str, Any]:
@@ -154,6 +159,7 @@ class BaseAgent:
         async with aclosing(events):
             return await collected(events)
 
-    def _all_skills(self) -> tuple[Skill, ...]:
-        others = tuple(skill for skill in self.skills.values() if skill is not self.model_skill)
-        return (self.model_skill, *others)
+    def all_skills(self) -> tuple[Skill, ...]:
+        """Every skill once, those that models are served by first."""
+        serving = (self.model_skill, *(candidate.skill for candidate in self.fallbacks))
+        return tuple({id(skill): skill for skill in (*serving, *self.skills.values())}.values())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from agents.runtime import transcripts
+from agents.runtime.answering import Answering, Candidate
 from agents.runtime.events import Delta, Event, Finished, TurnFinished
 from agents.runtime.finalizing import finalize
 from agents.runtime.hooks import fire
@@ -21,9 +22,9 @@ from agents.runtime.whole import whole
 from agents.runtime.working import Working
 from skills.sdk.calls import ModelReply, RunOutcome, ToolCall, ToolOutcome
 from skills.sdk.context import RunContext
-from skills.sdk.errors import BudgetExhausted, ModelRejected, ReplyUnfit
+from skills.sdk.errors import BudgetExhausted, ModelFailed, ModelRejected, ReplyUnfit
 from skills.sdk.model import Chunk, FinishReason, Message, ModelRequest
-from skills.sdk.usage import Usage, UsageRecord
+from skills.sdk.usage import Usage, UsageRecord, counted
 
 if TYPE_CHECKING:
     from agents.runtime.agent import BaseAgent
@@ -50,12 +51,19 @@ class Conversation:
         client_tools: Sequence[Mapping[str, Any]],
         parameters: Mapping[str, Any],
         max_output_tokens: int | None,
+        fallbacks: Sequence[Candidate] = (),
     ) -> None:
         self._agent = agent
         self._ctx = ctx
-        self._omissions = Omissions(agent, ctx)
+        self._omissions = Omissions(agent.model_skill, agent.model, ctx.ignored)
         self._toolbox = Toolbox(agent, ctx, self._omissions.tools(client_tools))
-        self._parameters = self._omissions.parameters(parameters)
+        self._parameters = self._omissions.parameters(parameters, merged=agent.parameters(parameters))
+        self._answering = Answering(
+            ctx,
+            (Candidate(model=agent.model, skill=agent.model_skill), *fallbacks),
+            can_do_without=self._can_do_without,
+            failed=self._record_failed,
+        )
         self._choices = int(self._parameters.get("n") or 1)
         self._format = Format.asked_by(self._parameters)
         self._keeps_text = self._format is not None and self._format.checked
@@ -118,7 +126,7 @@ class Conversation:
         """Act on what the model said: finish, or carry out its calls and go on."""
         reply = turn.reply()
         seen = await self._seen(reply)
-        yield TurnFinished(turn=turn.number, model=turn.request.model, usage=turn.usage)
+        yield TurnFinished(turn=turn.number, model=turn.model, usage=turn.usage)
         async with aclosing(self._conclude_further(turn)) as further:
             async for event in further:
                 yield event
@@ -219,7 +227,7 @@ class Conversation:
             if request.max_output_tokens != max_output_tokens:
                 paid_for = smaller(request.max_output_tokens, max_output_tokens)
                 request = msgspec.structs.replace(request, max_output_tokens=paid_for)
-            stream = self._agent.model_skill.stream(self._ctx, request)
+            stream = self._answering.stream(request)
         return Turn(
             number=self._turns,
             request=request,
@@ -237,7 +245,9 @@ class Conversation:
         while True:
             try:
                 with self._working.for_others():
-                    return await anext(turn.stream, None)
+                    chunk = await anext(turn.stream, None)
+                turn.model = self._answering.by.model
+                return chunk
             except ModelRejected as error:
                 name = self._left_out(turn, error)
             told: list[Message] = []
@@ -250,16 +260,20 @@ class Conversation:
                 logger.info("Run %s goes on without %s, which its model does not take.", self._ctx.run_id, name)
             self._parameters.pop(name, None)
             with self._working:
-                turn.ask_again(self._agent.model_skill, self._ctx, without=name, telling=told)
+                turn.ask_again(self._answering, without=name, telling=told)
 
     def _left_out(self, turn: Turn, error: ModelRejected) -> str:
         """The parameter that the model does not take, if it can be asked without; else the error is raised."""
         name = error.parameter
-        droppable = self._agent.drop_unsupported and error.code == "unsupported_parameter"
-        tellable = name == "response_format" and self._format is not None
-        if name is None or name not in turn.request.parameters or not (droppable or tellable):
+        if name is None or name not in turn.request.parameters or not self._can_do_without(error):
             raise error
         return name
+
+    def _can_do_without(self, error: ModelFailed) -> bool:
+        if not isinstance(error, ModelRejected):
+            return False
+        droppable = self._agent.drop_unsupported and error.code == "unsupported_parameter"
+        return droppable or (error.parameter == "response_format" and self._format is not None)
 
     async def _conclude_further(self, turn: Turn) -> AsyncGenerator[Event]:
         """The ends of the choices after the first."""
@@ -290,7 +304,7 @@ class Conversation:
                         if (delta := spoken.absorb(chunk)) is not None:
                             yield msgspec.structs.replace(delta, choice=index)
                 seen = await self._seen(spoken.reply())
-                yield TurnFinished(turn=spoken.number, model=spoken.request.model, usage=spoken.usage)
+                yield TurnFinished(turn=spoken.number, model=spoken.model, usage=spoken.usage)
                 text, self._reasons[index] = seen.text, ending(seen.finish_reason)
                 if self._reasons[index] == "stop" and not spoken.refuses(0):
                     text = await self._fitted(text)
@@ -332,17 +346,23 @@ class Conversation:
             return ""
 
     def _record(self, turn: Turn) -> None:
+        self._keep(turn.usage, self._answering.by, delivered=turn.began)
+        if turn.began:
+            self._usage += turn.usage
+
+    def _record_failed(self, candidate: Candidate) -> None:
+        self._keep(counted(input_bytes=self._input_bytes, output_bytes=0), candidate, delivered=False)
+
+    def _keep(self, usage: Usage, candidate: Candidate, *, delivered: bool) -> None:
         record = UsageRecord(
-            model=self._agent.model,
-            usage=turn.usage,
-            platform_credential=self._agent.model_skill.used_platform_credential(self._ctx),
+            model=candidate.model,
+            usage=usage,
+            platform_credential=candidate.skill.used_platform_credential(self._ctx),
             agent_id=self._agent.id,
-            delivered=turn.began,
+            delivered=delivered,
         )
         self._ctx.usage.append(record)
         self._ctx.ports.meter.record(record)
-        if turn.began:
-            self._usage += turn.usage
 
     async def _carry_out(self, calls: Sequence[ToolCall], turn: Turn) -> AsyncGenerator[Event]:
         """Run the agent's own tools and tell the model; when the money for one is used up, the run ends."""

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from agents.runtime.answering import Candidate
 from agents.runtime.conversation import Conversation
 from agents.runtime.events import Event
 
@@ -20,14 +21,21 @@ async def run(
     client_tools: Sequence[Mapping[str, Any]] = (),
     parameters: Mapping[str, Any] = MappingProxyType({}),
     max_output_tokens: int | None = None,
+    fallbacks: Sequence[Candidate] | None = None,
 ) -> AsyncGenerator[Event]:
     """Run the agent on `ctx.messages` and yield what happens; the last event of a run that did not fail is Finished.
 
+    `fallbacks` are those of the agent's that this run may be answered by; None for all.
     Raises ModelFailed, RunRefused, RunTimedOut, or what a hook raised. However the run ends, its model stream is
     closed, what it used is recorded, and its finalize hooks run, once. Close the generator when you stop reading.
     """
     conversation = Conversation(
-        agent, ctx, client_tools=client_tools, parameters=parameters, max_output_tokens=max_output_tokens
+        agent,
+        ctx,
+        client_tools=client_tools,
+        parameters=parameters,
+        max_output_tokens=max_output_tokens,
+        fallbacks=agent.fallbacks if fallbacks is None else fallbacks,
     )
     try:
         await conversation.begin()

@@ -1,33 +1,35 @@
 """What of a request an agent's model does not take: left out before it is asked, and named for the caller."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from skills.sdk.context import RunContext
-from skills.sdk.model import Message
+from skills.sdk.model import Message, ModelSkill
 from skills.sdk.parameters import MARKS, VENDORS
-
-if TYPE_CHECKING:
-    from agents.runtime.agent import BaseAgent
 
 
 class Omissions:
-    """Leaves out what one agent's model does not take, and adds the names of what its caller sent to `ctx.ignored`."""
+    """Leaves out what one model does not take, and adds the names of what the caller sent to `ignored`."""
 
-    def __init__(self, agent: "BaseAgent", ctx: RunContext) -> None:
-        self._agent = agent
-        self._ignored = ctx.ignored
+    def __init__(self, skill: ModelSkill, model: str, ignored: set[str]) -> None:
+        self._skill = skill
+        self._model = model
+        self._ignored = ignored
         self._marks = frozenset(mark for mark in MARKS if not self._takes(mark))
 
-    def parameters(self, requested: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters of the run: the agent's own and the request's, without those of vendors unlike the model's."""
-        values = self._agent.parameters(requested)
-        for name in [name for name in values if name in VENDORS and not self._takes(name)]:
-            del values[name]
+    def parameters(self, requested: Mapping[str, Any], *, merged: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters of the run, without those of vendors unlike the model's.
+
+        `merged` are the agent's own and the request's; what of the request's does not count in them is named, too.
+        """
+        values = self.without_vendors(merged)
         self._ignored.update(
             name for name, value in requested.items() if value is not None and values.get(name) != value
         )
         return values
+
+    def without_vendors(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters without those of vendors unlike the model's."""
+        return {name: value for name, value in parameters.items() if name not in VENDORS or self._takes(name)}
 
     def tools(self, tools: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
         """The client's tools without marks that mean nothing to the model."""
@@ -49,4 +51,4 @@ class Omissions:
         return {name: value for name, value in item.items() if name not in self._marks}
 
     def _takes(self, name: str) -> bool:
-        return self._agent.model_skill.takes(name, model=self._agent.model)
+        return self._skill.takes(name, model=self._model)

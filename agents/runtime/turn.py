@@ -6,12 +6,12 @@ from uuid import uuid4
 
 import msgspec
 
+from agents.runtime.answering import Answering
 from agents.runtime.events import Delta
 from agents.runtime.whole import whole_text
 from skills.sdk.calls import ModelReply, ToolCall
-from skills.sdk.context import RunContext
 from skills.sdk.errors import ModelUnreachable
-from skills.sdk.model import Chunk, FinishReason, Message, ModelRequest, ModelSkill, ToolCallFragment
+from skills.sdk.model import Chunk, FinishReason, Message, ModelRequest, ToolCallFragment
 from skills.sdk.ports import Meter
 from skills.sdk.usage import Usage, counted
 
@@ -68,6 +68,8 @@ class Turn:
     ) -> None:
         self.number = number
         self.request = request
+        self.model = request.model
+        """Who answers."""
         self.stream = stream
         self.is_last = is_last
         self._keeps_text = keeps_text
@@ -80,12 +82,12 @@ class Turn:
         self._choices: dict[int, _Choice] = {}
         self._usage: Usage | None = None
 
-    def ask_again(self, model: ModelSkill, ctx: RunContext, *, without: str, telling: Sequence[Message] = ()) -> None:
+    def ask_again(self, answering: Answering, *, without: str, telling: Sequence[Message] = ()) -> None:
         """Open the stream anew without a parameter, before anything was said."""
         kept = {name: value for name, value in self.request.parameters.items() if name != without}
         messages = [*self.request.messages, *telling]
         self.request = msgspec.structs.replace(self.request, parameters=kept, messages=messages)
-        self.stream = model.stream(ctx, self.request)
+        self.stream = answering.stream(self.request)
 
     def absorb(self, chunk: Chunk) -> Delta | None:
         """Keep what a chunk says, count it, and pass on what is the client's to see, if anything."""
@@ -185,7 +187,7 @@ class Turn:
             produced += sum(_size(piece.name) + _size(piece.arguments) for piece in chunk.tool_calls)
         if produced:
             self._produced_bytes += produced
-            self._meter.produced(produced)
+            self._meter.produced(produced, model=self.model)
 
     def _fragments(self, choice: _Choice, fragments: tuple[ToolCallFragment, ...]) -> tuple[ToolCallFragment, ...]:
         """Keep the pieces of calls; pass on those of the client's calls, numbered among themselves."""

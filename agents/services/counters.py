@@ -1,6 +1,6 @@
 """What is counted of runs. Labels are bounded: models by the published prices, tools by the skill they are of."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import cache
 
 from prometheus_client import Counter
@@ -14,7 +14,8 @@ MODELS_AT_MOST = 200
 
 _tokens = Counter(
     "robutler_tokens_used",
-    "Tokens of model calls. Cached, written and audio input are part of input, reasoning and audio output of output.",
+    "Tokens of model calls: what was cached, written, heard or seen is part of input, what was thought, spoken or "
+    "drawn is part of output.",
     ("model", "kind"),
 )
 _tool_calls = Counter("robutler_tool_calls", "Calls of agents' own tools.", ("skill", "status"))
@@ -24,19 +25,22 @@ _KINDS = {
     "input_tokens": "input",
     "cached_input_tokens": "cached_input",
     "cache_write_tokens": "cache_write",
+    "cache_write_1h_tokens": "cache_write_1h",
     "input_audio_tokens": "input_audio",
+    "input_image_tokens": "input_image",
     "output_tokens": "output",
     "reasoning_tokens": "reasoning",
     "output_audio_tokens": "output_audio",
+    "output_image_tokens": "output_image",
 }
 _named: set[str] = set()
 
 
-def run_ended(records: Iterable[UsageRecord], *, priced: bool, cost_nanos: int) -> None:
-    """Count what a run used of its models. `priced`: their names are in the published prices, so there are not many."""
+def run_ended(records: Iterable[UsageRecord], *, priced: Container[str], cost_nanos: int) -> None:
+    """Count what a run used of its models. `priced`: the names in the published prices, of which there are not many."""
     for record in records:
         if record.delivered:
-            _count_tokens(_label(record.model, priced=priced), record.usage)
+            _count_tokens(_label(record.model, priced=record.model in priced), record.usage)
     if cost_nanos:
         _cost.inc(cost_nanos)
 

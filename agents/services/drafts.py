@@ -45,7 +45,7 @@ def check_settings(agent: Agent) -> dict[str, str]:
 
 def check_publishable(agent: Agent, choices: Sequence[SkillChoice]) -> None:
     """Raise InvalidDraft unless a running agent can be made of this draft."""
-    problems = check_settings(agent) | _model_problems(agent.model, choices)
+    problems = check_settings(agent) | _model_problems(agent.model)
     enabled = {choice.skill for choice in choices if choice.enabled}
     for choice in choices:
         found = check_options(choice)
@@ -58,7 +58,14 @@ def check_publishable(agent: Agent, choices: Sequence[SkillChoice]) -> None:
         raise InvalidDraft(problems)
 
 
-def _model_problems(model: str, choices: Sequence[SkillChoice]) -> dict[str, str]:
+def fallbacks_of(model: str, choices: Sequence[SkillChoice]) -> tuple[str, ...]:
+    """The models that answer in order when this one does not, as the skill that serves it is set."""
+    serving = registry.model_skill_for(model)
+    chosen = next((choice.options for choice in choices if choice.skill == serving and choice.enabled), {})
+    return tuple(map(str, chosen.get("fallbacks") or ()))
+
+
+def _model_problems(model: str) -> dict[str, str]:
     provider, _, name = model.partition("/")
     if not provider or not name:
         return {"model": "Write it as provider/model, such as openai/gpt-4o-mini."}

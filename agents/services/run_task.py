@@ -118,7 +118,7 @@ class RunTask:
             self._ended = self._ending(error)
             counters.run_ended(
                 self.meter.records,
-                priced=self.meter.terms.model is not None,
+                priced=self.meter.priced_models,
                 cost_nanos=self.meter.rated(runs=1).cost_nanos,
             )
             await unbroken(self._close(self._ended, self._told(error)))

@@ -22,11 +22,11 @@ from agents.services.reservation import Reservation
 from agents.services.run_record import RunRecord
 from agents.services.run_stream import Receipt, RunRequest, RunStream
 from agents.services.run_task import RunTask
+from agents.services.run_terms import RunTerms, run_terms
 from agents.services.running import running
 from agents.services.scopes import scope_of
 from billing import pricing
-from billing.pricing import PriceTerms
-from skills.sdk import AccessDenied, NotAvailable, RunCaller, RunContext
+from skills.sdk import AccessDenied, RunCaller, RunContext
 from skills.sdk.ports import Ports
 from tenants import permissions
 from tenants.caller import Caller
@@ -58,7 +58,7 @@ async def prepared(caller: Caller, address: str, request: RunRequest) -> RunTask
     agent = await loader.load(version)
     secrets = OwnersSecrets(version.organization_id)
     try:
-        terms = await _terms(caller, version, agent, secrets)
+        terms = await run_terms(caller, version, agent, secrets)
     except OperationalError as error:
         raise AgentsUnavailable from error
     return _assemble(caller, version, agent, request, secrets, terms)
@@ -79,43 +79,20 @@ def stop_all() -> None:
     running().stop_all()
 
 
-async def _terms(caller: Caller, version: Resolved, agent: BaseAgent, secrets: OwnersSecrets) -> PriceTerms:
-    """The price of the run, pinned: also by whose credential pays the provider."""
-    platform_credential, unpriced_allowed = True, False
-    provider = version.model.partition("/")[0]
-    if provider != pricing.FREE_PROVIDER:
-        chosen = agent.model_skill.options
-        reference, base_url = getattr(chosen, "credential", None), getattr(chosen, "base_url", None)
-        try:
-            # The very look-up of the skill: what is priced here is what it will send.
-            opened = await secrets.open(provider, reference=reference, base_url=base_url)
-        except NotAvailable:
-            # A server of the owner's own may need none; if this one does, its skill will say so.
-            platform_credential = False
-        else:
-            platform_credential, unpriced_allowed = opened.credential.platform, opened.unpriced_allowed
-    return await pricing.terms(
-        model=version.model,
-        agent_price=version.price,
-        platform_credential=platform_credential,
-        owner_is_payer=caller.organization_id == version.organization_id,
-        unpriced_allowed=unpriced_allowed,
-    )
-
-
 def _assemble(
     caller: Caller,
     version: Resolved,
     agent: BaseAgent,
     request: RunRequest,
     secrets: OwnersSecrets,
-    terms: PriceTerms,
+    terms: RunTerms,
 ) -> RunTask:
     public_name = version.address_for(caller.organization_id)
     channel = Channel()
     meter = RunMeter(
         hold_id=request.run_id,
-        terms=terms,
+        terms=terms.own,
+        fallback_terms=terms.by_model,
         model=version.model,
         agent_id=agent.id,
         charged=not caller.test_mode,
@@ -143,6 +120,7 @@ def _assemble(
             client_tools=request.client_tools,
             parameters=request.parameters,
             max_output_tokens=request.max_output_tokens,
+            fallbacks=tuple(terms.fallbacks),
         ),
         goes_on_alone=agent.on_disconnect == "finish",
         ctx=ctx,

@@ -1,9 +1,14 @@
 """The options of every skill that asks a provider over the network: whose key, and how patiently."""
 
-from pydantic import Field
+import re
+
+from pydantic import Field, field_validator
 
 from skills.sdk.retries import RetryPolicy
 from skills.sdk.skill import CredentialReference, Skill
+
+FALLBACKS_MAX = 5
+_MODEL = re.compile(r"[^\s/]{1,64}/\S{1,200}")
 
 
 class ProviderOptions(Skill.Options):
@@ -11,6 +16,8 @@ class ProviderOptions(Skill.Options):
 
     credential: CredentialReference | None = None
     """Which of the organization's keys to use; without one, its own for the provider, else the platform's."""
+    fallbacks: tuple[str, ...] = Field(default=(), max_length=FALLBACKS_MAX)
+    """Models (provider/model) that answer in order when the agent's own does not, each at its own price."""
     retries: int = Field(default=2, ge=0, le=5)
     """How often to try again before the first piece of the reply has come, whatever the failures were."""
     rate_limited_retries: int | None = Field(default=None, ge=0, le=5)
@@ -29,6 +36,16 @@ class ProviderOptions(Skill.Options):
     """Seconds of silence within the reply."""
     total_timeout_s: float = Field(default=300.0, ge=0.1, le=3_600)
     """Seconds for the whole reply."""
+
+    @field_validator("fallbacks")
+    @classmethod
+    def _name_models(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for model in value:
+            if not _MODEL.fullmatch(model):
+                raise ValueError(f"{model!r} is not a model: write it as provider/model.")
+        if len(set(value)) < len(value):
+            raise ValueError("A model is named twice.")
+        return value
 
     @property
     def retry_policy(self) -> RetryPolicy:

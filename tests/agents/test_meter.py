@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import pytest
 
 from agents.adapters.meter import RunMeter
@@ -121,7 +122,7 @@ async def test_several_replies_need_several_times_as_much() -> None:
 async def test_the_call_in_progress_is_counted_by_its_bytes() -> None:
     meter = await calling(meter_of())
 
-    meter.produced(41)
+    meter.produced(41, model="scripted/x")
 
     assert meter.has_output
     assert meter.usage.output_tokens == 11
@@ -132,7 +133,7 @@ async def test_the_call_in_progress_is_counted_by_its_bytes() -> None:
 async def test_what_is_recorded_replaces_what_was_counted() -> None:
     meter = await calling(meter_of())
 
-    meter.produced(4_000)
+    meter.produced(4_000, model="scripted/x")
     meter.record(used(5, 3))
 
     assert meter.usage == Usage(input_tokens=5, output_tokens=3)
@@ -155,7 +156,7 @@ async def test_what_a_model_claims_beyond_its_limit_earns_nothing() -> None:
 
     meter.record(used(5, 1_000_000))
     await calling(meter, max_output_tokens=10)
-    meter.produced(1_000_000)
+    meter.produced(1_000_000, model="scripted/x")
 
     assert meter.rated(runs=1).total_nanos == 10 * (2 * 50 + 2 * 10)
 
@@ -243,3 +244,41 @@ async def test_of_every_kind_no_more_counts_than_was_reserved() -> None:
     read = pricing.input_tokens_bound(1_000)
     assert {getattr(meter.usage, name) for name in counts if "output" in name or "reasoning" in name} == {100}
     assert {getattr(meter.usage, name) for name in counts if "input" in name or "cache" in name} == {read}
+
+
+def standing_in(**fields: Any) -> RunMeter:
+    """A meter whose own model costs 10 a token, and the one that stands in 30."""
+    return RunMeter(
+        hold_id=uuid7(), terms=terms(**fields), model="scripted/x", agent_id="a",
+        fallback_terms={"scripted/y": terms(output_pico=30 * NANO, **fields)},
+    )  # fmt: skip
+
+
+async def test_of_several_models_the_dearest_is_reserved_for() -> None:
+    assert standing_in(per_run_nanos=7).needed(input_bytes=0, max_output_tokens=50) == 7 + 1_500
+
+
+async def test_each_call_is_charged_at_the_price_of_the_model_that_answered() -> None:
+    meter = await calling(standing_in(per_run_nanos=7))
+
+    meter.record(used(5, 10))
+    meter.record(msgspec.structs.replace(used(5, 100, delivered=False), model="scripted/y"))
+    meter.record(msgspec.structs.replace(used(5, 20), model="scripted/y"))
+
+    assert meter.rated(runs=1).total_nanos == 7 + 10 * 10 + 20 * 30
+    assert meter.usage.output_tokens == 30
+
+
+async def test_what_is_being_produced_counts_at_the_price_of_who_produces_it() -> None:
+    meter = await calling(standing_in())
+
+    meter.produced(40, model="scripted/y")
+
+    assert meter.accrued().total_nanos == 10 * 30
+
+
+async def test_with_little_left_the_dearest_model_says_how_much_may_be_written() -> None:
+    meter = standing_in()
+
+    assert meter.affordable(budget_nanos=3_000, input_bytes=0) == 100
+    assert meter.affordable(budget_nanos=1_000, input_bytes=0) is None
