@@ -89,15 +89,7 @@ def _assemble(
 ) -> RunTask:
     public_name = version.address_for(caller.organization_id)
     channel = Channel()
-    meter = RunMeter(
-        hold_id=request.run_id,
-        terms=terms.own,
-        fallback_terms=terms.by_model,
-        model=version.model,
-        agent_id=agent.id,
-        charged=not caller.test_mode,
-        choices=int(agent.parameters(request.parameters).get("n") or 1),
-    )
+    meter = _meter(caller, version, agent, request, terms)
     storage = RowStorage(
         caller_id=caller.organization_id, agent_id=version.agent_id, agent_organization_id=version.organization_id
     )
@@ -129,6 +121,18 @@ def _assemble(
         record=_record(caller, version, request, public_name),
         stream=RunStream(run_id=request.run_id, public_name=public_name, created=int(time.time()), channel=channel),
         channel=channel,
+    )
+
+
+def _meter(caller: Caller, version: Resolved, agent: BaseAgent, request: RunRequest, terms: RunTerms) -> RunMeter:
+    return RunMeter(
+        hold_id=request.run_id,
+        terms=terms.own,
+        fallback_terms=terms.by_model,
+        model=version.model,
+        agent_id=agent.id,
+        charged=not caller.test_mode,
+        choices=int(agent.parameters(request.parameters).get("n") or 1),
     )
 
 
