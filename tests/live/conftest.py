@@ -1,5 +1,6 @@
 """One server process and one upstream for all live tests, and the cast that uses them."""
 
+import os
 from collections.abc import Callable, Generator
 from pathlib import Path
 
@@ -26,9 +27,17 @@ def start(site_environment: dict[str, str], upstream: Upstream, tmp_path_factory
     directory = tmp_path_factory.mktemp("servers")
     number = iter(range(100))
 
+    # One upstream plays every part: that it fails in one test is no reason to leave it alone in the next.
+    usual = {
+        "ROBUTLER_OUTBOUND_ALLOW": upstream.address,
+        "ROBUTLER_MODEL_FAILURES": "10000",
+        "ROBUTLER_MODEL_REFUSED_REST_S": "0",
+        "kind": os.environ.get("LIVE_SERVER", "uvicorn"),
+    }
+
     def make_server(**options: str) -> LiveServer:
         log: Path = directory / f"server-{next(number)}.log"
-        return LiveServer(site_environment, log, ROBUTLER_OUTBOUND_ALLOW=upstream.address, **options)  # type: ignore[arg-type]
+        return LiveServer(site_environment, log, **{**usual, **options})  # type: ignore[arg-type]
 
     return make_server
 
