@@ -6,6 +6,7 @@ import os
 import secrets
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -190,6 +191,15 @@ class Environment(BaseSettings):
             raise ValueError("write postgresql://user:password@host:5432/database")
         return value
 
+    @field_validator("database_url", "database_owner_url", "database_platform_url", "redis_url", "celery_broker_url")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        try:
+            _ = urlsplit(value).port
+        except ValueError:
+            raise ValueError("this is not an address; write / : @ in its password as %2F %3A %40") from None
+        return value
+
     @field_validator("key_pepper", "previous_key_pepper", "kek", "previous_kek")
     @classmethod
     def _key_of_32_bytes(cls, value: str) -> str:
@@ -236,6 +246,18 @@ class Environment(BaseSettings):
     def embedded_database(self) -> bool:
         """Whether the database is the one that comes with the platform."""
         return not self.database_url
+
+    def secrets(self) -> list[str]:
+        """Every value that nobody may read: keys, tokens, and passwords in addresses."""
+        addresses = (
+            self.database_url, self.database_owner_url, self.database_platform_url, self.redis_url,
+            self.celery_broker_url,
+        )  # fmt: skip
+        keys = (
+            self.secret_key, self.key_pepper, self.previous_key_pepper, self.kek, self.previous_kek, self.metrics_token,
+        )  # fmt: skip
+        passwords = [parts.password for address in addresses if (parts := urlsplit(address)).password]
+        return [*keys, *passwords, *(unquote(password) for password in passwords)]
 
     def key(self, name: Literal["kek", "previous_kek", "key_pepper", "previous_key_pepper"]) -> bytes | None:
         """One of the 32-byte keys; None when it is not set."""

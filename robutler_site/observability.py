@@ -2,7 +2,6 @@
 
 import logging
 import logging.config
-import re
 import sys
 import traceback
 from typing import Any, Final
@@ -10,27 +9,15 @@ from typing import Any, Final
 import structlog
 
 from robutler_site.env import Environment
+from skills.sdk import redaction
+from skills.sdk.redaction import redact
 
-_SECRETS: Final = (
-    (re.compile(r"\brb_(live|test)_[0-9A-Za-z]+(?:_[0-9A-Za-z]+)?"), r"rb_\1_***"),
-    (re.compile(r"\bsk-[A-Za-z0-9_-]{6,}"), "sk-***"),
-    (re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{6,}", re.IGNORECASE), r"\1 ***"),
-    (re.compile(r"(://[^/\s:@]+):[^/\s@]+@"), r"\1:***@"),
-)
-_MARKS: Final = re.compile(r"rb_|sk-|bearer|basic|://", re.IGNORECASE)
-
-
-def redact(text: str) -> str:
-    """The text with stars in place of API keys, providers' keys and passwords in URLs."""
-    if _MARKS.search(text) is None:
-        return text
-    for pattern, stars in _SECRETS:
-        text = pattern.sub(stars, text)
-    return text
+_TALKATIVE: Final = ("aiohttp", "anthropic", "hpack", "httpcore", "httpx", "httpx2", "mcp", "openai", "urllib3")
 
 
 def logging_for(environment: Environment) -> dict[str, Any]:
     """What `LOGGING` is set to."""
+    redaction.hide(environment.secrets())
     as_json = environment.log_format == "json" or (environment.log_format == "auto" and environment.env == "production")
     return {
         "version": 1,
@@ -42,6 +29,8 @@ def logging_for(environment: Environment) -> dict[str, Any]:
             "django.server": {"handlers": [], "propagate": True},
             "django.request": {"level": "ERROR"},
             "uvicorn.access": {"handlers": [], "propagate": False},
+            # Below this level they tell what was asked of a model, and what it said.
+            **{name: {"level": "WARNING"} for name in _TALKATIVE},
         },
     }
 
@@ -49,6 +38,7 @@ def logging_for(environment: Environment) -> dict[str, Any]:
 def configure(settings: dict[str, Any]) -> None:
     """Set up logging; Django calls this with `LOGGING`."""
     logging.setLogRecordFactory(_record)
+    logging.captureWarnings(capture=True)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -101,8 +101,9 @@ def _imported() -> ModuleType:
     litellm.cache = None
     for callbacks in ("callbacks", "success_callback", "failure_callback", "_async_success_callback"):
         setattr(litellm, callbacks, [])
-    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # its lines carry requests and addresses
+    for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy", "openai", "httpx"):
+        # Their lines carry requests and addresses, and there are variables that ask them to speak up.
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     # What the first call would import while everybody waits: clients, token counters, streams.
     import openai.resources  # noqa: F401
 

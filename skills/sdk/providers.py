@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from skills.sdk.redaction import redact
 from skills.sdk.usage import MOST_TOKENS, Usage
 
 MESSAGE_CHARACTERS_MAX = 500
@@ -27,7 +28,7 @@ def words_about_request(message: object, *, hidden: str = "") -> str:
         return f"{ours}."
     if hidden:
         message = message.replace(hidden, "[removed]")
-    said = _PRIVATE.sub("[removed]", " ".join(message.split())[: 4 * MESSAGE_CHARACTERS_MAX])
+    said = _PRIVATE.sub("[removed]", redact(" ".join(message.split())[: 4 * MESSAGE_CHARACTERS_MAX]))
     return f"{ours}: {said[:MESSAGE_CHARACTERS_MAX]}"
 
 

@@ -29,3 +29,9 @@ def whose(journal: str, organization_id: str | None = None) -> None:
     from tenants.context import organization_or_none
 
     note(journal, str(organization_or_none()))
+
+
+@shared_task(name="tests.fail")
+def fail(words: str) -> None:
+    """Fail with these words."""
+    raise RuntimeError(words)

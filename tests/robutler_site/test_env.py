@@ -80,6 +80,9 @@ def test_ports_are_numbers_separated_by_commas(monkeypatch: pytest.MonkeyPatch) 
     [
         ("ROBUTLER_BODY_LIMIT_BYTES", "much", "valid integer"),
         ("ROBUTLER_BODY_LIMIT_BYTES", "1", "greater than or equal to 1000"),
+        ("DATABASE_URL", "postgresql://robutler_app:a/b@db/robutler", "%2F"),
+        ("REDIS_URL", "redis://:a/b@cache/0", "%2F"),
+        ("ROBUTLER_METRICS_TOKEN", "short", "16 ASCII characters"),
         ("ROBUTLER_ENV", "prod", "'development', 'test' or 'production'"),
         ("ROBUTLER_OUTBOUND_ALLOW", "localhost", "write host:port"),
         ("ROBUTLER_OUTBOUND_ALLOW", "localhost:99999", "write host:port"),

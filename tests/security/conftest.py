@@ -10,8 +10,9 @@ from tests.api.conftest import (
     token,
 )
 from tests.live.conftest import books, cast, live, start, upstream
+from tests.robutler_site.conftest import queue
 
 __all__ = [
-    "acme_client", "books", "cast", "globex_client", "greeter", "live", "scripted", "server", "start", "stranger",
-    "token", "upstream",
+    "acme_client", "books", "cast", "globex_client", "greeter", "live", "queue", "scripted", "server", "start",
+    "stranger", "token", "upstream",
 ]  # fmt: skip
