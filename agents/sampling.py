@@ -42,6 +42,11 @@ class Sampling(BaseModel):
     service_tier: Literal["auto", "default", "flex", "priority"] | None = None
 
 
+INSTRUCTIONS = "instructions"
+LOCKABLE = (*Sampling.model_fields, INSTRUCTIONS)
+"""What an owner may lock: parameters, and the agent's instructions, to which requests then add none of their own."""
+
+
 class Limits(BaseModel):
     """Limits of a run that an owner may set; what is left out stays at the platform's default."""
 

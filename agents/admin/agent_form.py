@@ -10,7 +10,7 @@ from agents.admin.agent_layout import LIMITS, PRICE_FIELDS, SAMPLING, TEXT_FIELD
 from agents.admin.option_fields import Choices, beyond_forms, fields_for, values_from
 from agents.admin.skills_offered import offered_skills
 from agents.models import Agent
-from agents.sampling import Limits, Sampling
+from agents.sampling import LOCKABLE, Limits, Sampling
 from agents.services.drafts import SkillChoice, check_options, check_settings
 from agents.services.publishing import skills_of
 from agents.slugs import check_slug
@@ -48,9 +48,9 @@ class AgentForm(forms.ModelForm):
     seen_at = forms.CharField(required=False, widget=forms.HiddenInput())
     locked = forms.MultipleChoiceField(
         required=False,
-        choices=[(name, name) for name in Sampling.model_fields],
+        choices=[(name, name) for name in LOCKABLE],
         label="Locked parameters",
-        help_text="Parameters that a request may not override.",
+        help_text="Parameters that a request may not override; with instructions, it may not say anything as system.",
         widget=widgets.UnfoldAdminCheckboxSelectMultipleWidget(),
     )
 

@@ -59,6 +59,7 @@ class BaseAgent:
     sampling: Mapping[str, Any]
     """Defaults of request parameters; a request overrides those that are not `locked`."""
     locked: frozenset[str]
+    """With `instructions` among them, a request may not say anything as system or developer."""
     drop_unsupported: bool
     """Whether a run goes on without a parameter that its model does not take; its name is added to `ctx.ignored`."""
     limits: RunLimits

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from agents.runtime.hooks import BoundPrompt
 from agents.runtime.scopes import allows
 from skills.sdk.context import RunContext
+from skills.sdk.errors import ModelRejected
 from skills.sdk.model import Message
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ async def set_system_message(agent: "BaseAgent", ctx: RunContext) -> None:
     """Put one system message, the sum of all, in front of the conversation."""
     theirs = [part for message in ctx.messages if message.get("role") in _SYSTEM_ROLES for part in _parts(message)]
     others = [message for message in ctx.messages if message.get("role") not in _SYSTEM_ROLES]
+    if "instructions" in agent.locked:
+        _refuse_instructions(ctx.messages)
     if any(message.get("name") for message in ctx.messages if message.get("role") in _SYSTEM_ROLES):
         ctx.ignored.add("messages[].name")
     own = agent.instructions.strip()
@@ -32,6 +35,16 @@ async def set_system_message(agent: "BaseAgent", ctx: RunContext) -> None:
     parts = [_part(own), *theirs, *[_part(await _prompted(prompt, ctx)) for prompt in prompts]]
     content = _joined([part for part in parts if part["text"]])
     ctx.messages[:] = [{"role": "system", "content": content}, *others] if content else others
+
+
+def _refuse_instructions(messages: Iterable[Message]) -> None:
+    for index, message in enumerate(messages):
+        if (role := message.get("role")) in _SYSTEM_ROLES:
+            raise ModelRejected(
+                f"This agent takes no messages with the role '{role}'.",
+                parameter=f"messages.[{index}].role",
+                code="invalid_value",
+            )
 
 
 async def _prompted(prompt: BoundPrompt, ctx: RunContext) -> str:

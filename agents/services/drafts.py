@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 import outbound
 from agents.errors import InvalidDraft
 from agents.models import Agent
-from agents.sampling import Limits, Sampling
+from agents.sampling import LOCKABLE, Limits, Sampling
 from skills import registry
 from skills.sdk import ModelSkill
 
@@ -37,7 +37,7 @@ def check_settings(agent: Agent) -> dict[str, str]:
     problems = _problems(Sampling, agent.sampling, prefix="sampling.") | _problems(
         Limits, agent.limits, prefix="limits."
     )
-    unknown = sorted(set(agent.locked) - set(Sampling.model_fields))
+    unknown = sorted(set(agent.locked) - set(LOCKABLE))
     if unknown:
         problems["locked"] = f"Not a parameter that can be locked: {', '.join(unknown)}."
     return problems

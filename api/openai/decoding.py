@@ -59,6 +59,7 @@ def fields_of(body: bytes) -> Fields:
     except RecursionError:
         raise _too_deep() from None
     except msgspec.ValidationError:
+        _refuse_depth(body)
         raise InvalidRequest("The body must be a JSON object.", code="invalid_type") from None
     except msgspec.DecodeError as error:
         raise _malformed(body, str(error)) from None

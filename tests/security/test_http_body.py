@@ -11,6 +11,7 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
+from tests.api.client import ApiClient
 from tests.live.cast import Cast
 from tests.live.conftest import Start
 from tests.live.server import LiveServer
@@ -201,3 +202,62 @@ def test_a_body_may_come_a_byte_at_a_time(live: LiveServer, cast: Cast) -> None:
         answer = connection.answer()
 
     assert error_of(answer)["code"] == "model_not_found"
+
+
+INVALID = (400, "invalid_request_error")
+
+
+def test_bd_05_half_a_json(acme_client: ApiClient) -> None:
+    answer = acme_client.post(COMPLETIONS, b'{"model":')
+
+    assert answer.code == (*INVALID, "invalid_json")
+
+
+@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"messages":' + b"[" * 100_000, b'{"a":' * 100_000])
+def test_bd_06_json_that_never_ends_its_beginning(
+    acme_client: ApiClient, body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer = acme_client.post(COMPLETIONS, body)
+
+    assert answer.code == (*INVALID, "invalid_json")
+    assert "RecursionError" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "seed", "top_k"])
+def test_bd_08_an_integer_of_5000_digits(acme_client: ApiClient, greeter: str, name: str) -> None:
+    body = b'{"model":"%b","messages":[{"role":"user","content":"hi"}],"%b":%b}' % (
+        greeter.encode(), name.encode(), b"1" * 5_000,
+    )  # fmt: skip
+
+    assert acme_client.post(COMPLETIONS, body).code == (*INVALID, "invalid_json")
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+@pytest.mark.parametrize("name", ["temperature", "top_k"])
+def test_bd_09_numbers_that_are_none(acme_client: ApiClient, greeter: str, name: str, number: str) -> None:
+    body = f'{{"model":"{greeter}","messages":[{{"role":"user","content":"hi"}}],"{name}":{number}}}'
+
+    answer = acme_client.post(COMPLETIONS, body.encode())
+
+    assert answer.code == (*INVALID, "invalid_value")
+    assert answer.error["param"] == name
+
+
+def test_bd_11_half_a_character(acme_client: ApiClient, greeter: str) -> None:
+    body = f'{{"model":"{greeter}","messages":[{{"role":"user","content":"\\ud800"}}]}}'
+
+    answer = acme_client.post(COMPLETIONS, body.encode())
+
+    assert answer.code == (*INVALID, "invalid_value")
+    assert answer.error["param"] == "messages"
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "text/html"]
+)
+def test_bd_15_what_a_form_of_another_site_can_send(acme_client: ApiClient, greeter: str, kind: str) -> None:
+    body = json.dumps({"model": greeter, "messages": HI}).encode()
+
+    answer = acme_client.request("POST", COMPLETIONS, content=body, headers={"Content-Type": kind})
+
+    assert answer.code == (415, "invalid_request_error", "unsupported_media_type")
