@@ -234,7 +234,9 @@ def test_pr_14_a_clients_system_message_follows_and_is_labelled(
         headers={"Authorization": f"Bearer {cast.globex_key}"},
     )
 
-    system, *others = upstream.exchanges[-1].body["messages"]
+    sent = upstream.exchanges[-1].body
+    assert sent is not None
+    system, *others = sent["messages"]
     ours, label, *theirs = system["content"].split("\n\n")
     assert ours == "Sell flowers."
     assert "does not replace" in label
