@@ -215,7 +215,12 @@ class Conversation:
             model=self._agent.model,
             messages=[*self._ctx.messages, *told, *([NO_TOOLS_LEFT] if self._is_last else ())],
             tools=tools,
-            parameters=turn_parameters(self._parameters, is_first=self._turns == 1, has_tools=bool(tools)),
+            parameters=turn_parameters(
+                self._parameters,
+                is_first=self._turns == 1,
+                has_tools=bool(tools),
+                client_names=self._toolbox.client_names,
+            ),
             max_output_tokens=max_output_tokens,
         )
 

@@ -1,6 +1,6 @@
 """What each model call of a run is asked, as far as it differs from the call before."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from skills.sdk.model import FinishReason, Message
@@ -11,11 +11,14 @@ NO_TOOLS_LEFT: Message = {
 }
 
 
-def turn_parameters(parameters: Mapping[str, Any], *, is_first: bool, has_tools: bool) -> Mapping[str, Any]:
+def turn_parameters(
+    parameters: Mapping[str, Any], *, is_first: bool, has_tools: bool, client_names: Set[str] = frozenset()
+) -> Mapping[str, Any]:
     """The parameters of one model call.
 
-    Only the first call may be forced to use a tool, or it would be forced forever, and only the first has `n` choices:
-    what follows goes on with the first of them. How to use tools is not said where there are none.
+    Only the first call may be forced to use one of the agent's tools, or it would be forced forever; a client that
+    demands a call of its own tools waits for one. Only the first has `n` choices: what follows goes on with the first
+    of them. How to use tools is not said where there are none.
     """
     if not has_tools:
         meaningless = (
@@ -25,7 +28,7 @@ def turn_parameters(parameters: Mapping[str, Any], *, is_first: bool, has_tools:
     if is_first:
         return parameters
     rest = {name: value for name, value in parameters.items() if name not in ("n", "tool_choice")}
-    if (choice := _unforced(parameters.get("tool_choice"))) is not None:
+    if (choice := _later(parameters.get("tool_choice"), client_names)) is not None:
         rest["tool_choice"] = choice
     return rest
 
@@ -42,10 +45,13 @@ def smaller(one: int | None, other: int | None) -> int | None:
     return min(one, other)
 
 
-def _unforced(choice: Any) -> Any:
-    """A tool_choice that leaves the model free to answer, or None."""
-    if choice == "none":
+def _later(choice: Any, client_names: Set[str]) -> Any:
+    """A tool_choice for later calls: free to answer unless a tool of the client's is still demanded; None for any."""
+    if choice == "none" or (choice == "required" and client_names):
         return choice
     if isinstance(choice, Mapping) and choice.get("type") == "allowed_tools":
-        return {**choice, "allowed_tools": {**choice.get("allowed_tools", {}), "mode": "auto"}}
+        allowed = choice.get("allowed_tools", {})
+        if any(tool.get("function", {}).get("name") in client_names for tool in allowed.get("tools", ())):
+            return choice
+        return {**choice, "allowed_tools": {**allowed, "mode": "auto"}}
     return None

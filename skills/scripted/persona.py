@@ -49,11 +49,9 @@ _VAGUE = frozenset(
 def reply(request: ModelRequest) -> Said:
     """What the persona says to the conversation so far."""
     words = last_words(request.messages)
-    if answers := _tool_answers(request.messages):
-        return Said(text=_shaped(request, words, " ".join(answers)))
     if calls := _calls(request, words):
         return Said(calls=calls)
-    return Said(text=_shaped(request, words, _chat(words)))
+    return Said(text=_shaped(request, words, " ".join(_tool_answers(request.messages)) or _chat(words)))
 
 
 def last_words(messages: Sequence[Message]) -> str:
@@ -108,14 +106,25 @@ def _calls(request: ModelRequest, words: str) -> tuple[Call, ...]:
     choice, allowed = _choice(request.parameters.get("tool_choice") or "auto")
     if allowed is not None:
         functions = {name: function for name, function in functions.items() if name in allowed}
-    if choice == "none" or not functions:
+    called = _called(request.messages)
+    if choice == "none" or not functions or (called and choice != "required"):
         return ()
-    fitting = [function for name, function in functions.items() if _fits(name, words)]
+    fitting = [function for name, function in functions.items() if name not in called and _fits(name, words)]
     if not fitting and choice == "required":
-        fitting = [next(iter(functions.values()))]
+        fitting = [[*functions.values()][-1]]
     if request.parameters.get("parallel_tool_calls") is False:
         fitting = fitting[:1]
     return tuple(_call(function, words) for function in fitting)
+
+
+def _called(messages: Sequence[Message]) -> set[str]:
+    """The tools that were called since the user spoke."""
+    called: set[str] = set()
+    for message in reversed(messages):
+        if message.get("role") == "user":
+            break
+        called |= {call["function"]["name"] for call in message.get("tool_calls") or ()}
+    return called
 
 
 def _choice(choice: Any) -> tuple[str, frozenset[str] | None]:

@@ -77,6 +77,17 @@ def test_the_client_chooses_what_may_be_called(
     assert {call.function.name for call in calls} == called
 
 
+def test_a_demand_is_not_met_by_the_agents_own_tools(live: LiveServer, cast: Cast, persona: str) -> None:
+    with cast.client(live.url) as client:
+        answer = client.chat.completions.create(
+            model=persona, messages=ask("What is 17 * 23?"), tools=[WEATHER], tool_choice="required"
+        )
+
+    calls: Any = answer.choices[0].message.tool_calls
+    assert [call.function.name for call in calls] == ["weather"]
+    assert answer.choices[0].finish_reason == "tool_calls"
+
+
 def test_one_call_at_a_time_when_the_client_wants_that(live: LiveServer, cast: Cast, persona: str) -> None:
     with cast.client(live.url) as client:
         answer = client.chat.completions.create(

@@ -43,6 +43,35 @@ async def test_a_clients_call_ends_the_turn_and_streams_each_fragment_once() -> 
     assert [piece.name for piece in fragments if piece.name] == ["get_weather"]
 
 
+@pytest.mark.parametrize(
+    "demand",
+    [
+        "required",
+        {
+            "type": "allowed_tools",
+            "allowed_tools": {
+                "mode": "required",
+                "tools": [{"type": "function", "function": {"name": "get_weather"}}],
+            },
+        },
+    ],
+)
+async def test_a_client_that_demands_a_call_waits_for_one_of_its_own(demand: Any) -> None:
+    own, theirs = (
+        [
+            Chunk(tool_calls=(ToolCallFragment(index=0, id=f"call_of_{name}", name=name, arguments=arguments),)),
+            Chunk(finish_reason="tool_calls"),
+        ]
+        for name, arguments in (("echo", '{"text": "-"}'), ("get_weather", '{"city": "Riga"}'))
+    )
+    model = Recorder(script=[own, theirs])
+
+    reply = await ask(agent(Workshop(), model=model), client_tools=[WEATHER], parameters={"tool_choice": demand})
+
+    assert [request.parameters["tool_choice"] for request in model.requests] == [demand, demand]
+    assert [made.name for made in reply.tool_calls] == ["get_weather"]
+
+
 async def test_a_clients_tool_wins_over_the_agents_of_the_same_name() -> None:
     class Forecast(Skill):
         name = "forecast"
