@@ -94,10 +94,13 @@ class Refusal(_Shape, kw_only=True, tag="refusal"):
 
 
 class Function(_Shape, kw_only=True):
-    """What was called, and with which arguments."""
+    """What was called, and with which arguments; `parsed_arguments` is what the official SDK made of them."""
+
+    ignored: ClassVar[tuple[str, ...]] = ("parsed_arguments",)
 
     name: Annotated[str, Meta(max_length=256)]
     arguments: str
+    parsed_arguments: Any = None
 
 
 class Call(_Shape, kw_only=True, tag="function"):
@@ -120,9 +123,14 @@ class CustomCall(_Shape, kw_only=True, tag="custom"):
 
 
 class AudioId(_Shape, kw_only=True):
-    """A spoken answer given earlier."""
+    """A spoken answer given earlier, of which the id is enough."""
+
+    ignored: ClassVar[tuple[str, ...]] = ("data", "expires_at", "transcript")
 
     id: Short
+    data: Any = None
+    expires_at: Any = None
+    transcript: Any = None
 
 
 Words: TypeAlias = str | Annotated[list[Text], Meta(min_length=1, max_length=_MAX_PARTS)]
@@ -156,10 +164,10 @@ class User(_Message, kw_only=True, tag="user", tag_field="role"):
 
 
 class Assistant(_Message, kw_only=True, tag="assistant", tag_field="role"):
-    """What the agent said. Clients echo what other providers add to it: reasoning, annotations and more."""
+    """What the agent said. Clients echo what they or other providers add to it: reasoning, annotations and more."""
 
     ignored: ClassVar[tuple[str, ...]] = (
-        "annotations", "provider_specific_fields", "reasoning", "reasoning_content", "reasoning_details",
+        "annotations", "parsed", "provider_specific_fields", "reasoning", "reasoning_content", "reasoning_details",
         "thinking_blocks",
     )  # fmt: skip
 
@@ -169,6 +177,7 @@ class Assistant(_Message, kw_only=True, tag="assistant", tag_field="role"):
     tool_calls: Annotated[list[Call | CustomCall], Meta(max_length=128)] | None = None
     function_call: Function | None = None
     annotations: Any = None
+    parsed: Any = None
     provider_specific_fields: Any = None
     reasoning: Any = None
     reasoning_content: Any = None
@@ -226,6 +235,11 @@ def _check_one(index: int, message: AnyMessage, ignored: set[str]) -> None:
         if isinstance(call, CustomCall):
             raise no_custom_tools(f"messages[{index}].tool_calls[{position}].type")
         _leave_out("messages[].tool_calls[]", call, ignored)
+        _leave_out("messages[].tool_calls[].function", call.function, ignored)
+    if message.audio:
+        _leave_out("messages[].audio", message.audio, ignored)
+    if message.function_call:
+        _leave_out("messages[].function_call", message.function_call, ignored)
     if not (
         message.tool_calls or message.function_call or message.refusal or message.audio or message.content is not None
     ):

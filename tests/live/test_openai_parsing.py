@@ -100,6 +100,23 @@ def test_the_arguments_of_a_tool_are_parsed(live: LiveServer, cast: Cast, person
 
 
 @pytest.mark.parametrize("streamed", [False, True])
+def test_a_parsed_message_goes_back_as_it_came(live: LiveServer, cast: Cast, persona: str, *, streamed: bool) -> None:
+    asked: Any = {"model": persona, "tools": [openai.pydantic_function_tool(Weather)]}
+    conversation: list[Any] = [*ask("What is the weather in Riga?")]
+
+    with cast.client(live.url) as client:
+        if streamed:
+            with client.chat.completions.stream(messages=conversation, **asked) as stream:
+                message: Any = stream.get_final_completion().choices[0].message
+        else:
+            message = client.chat.completions.parse(messages=conversation, **asked).choices[0].message
+        conversation += [message, {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "Rain."}]
+        answer = client.chat.completions.create(messages=conversation, **asked)
+
+    assert "Rain." in str(answer.choices[0].message.content)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
 def test_any_json_is_an_object(live: LiveServer, cast: Cast, persona: str, *, streamed: bool) -> None:
     asked: Any = {"model": persona, "messages": ask("Reply in JSON."), "response_format": {"type": "json_object"}}
 
