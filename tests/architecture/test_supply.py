@@ -11,6 +11,7 @@ import pytest
 from tests.architecture.sources import ROOT
 
 LOCKS = ("requirements.lock", "requirements-dev.lock")
+CLIENTS = tuple(sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests/live/clients").glob("*.lock")))
 TROJANED = {"litellm": {"1.82.7", "1.82.8"}}
 RUNS_AT_START = {
     "a1_coverage.pth": "coverage, so that child processes count",
@@ -46,7 +47,7 @@ def strangers(site_packages: Path) -> set[str]:
     return {path.name for path in site_packages.glob("*.pth")} - RUNS_AT_START.keys()
 
 
-@pytest.mark.parametrize("name", LOCKS)
+@pytest.mark.parametrize("name", LOCKS + CLIENTS)
 def test_every_requirement_has_a_hash_and_no_address(name: str) -> None:
     assert lock_complaints((ROOT / name).read_text()) == []
 
@@ -68,7 +69,7 @@ def test_every_dependency_is_locked() -> None:
 
 @pytest.mark.parametrize("package", TROJANED)
 def test_no_trojaned_release_is_here(package: str) -> None:
-    locked = {pins((ROOT / name).read_text())[package] for name in LOCKS}
+    locked = {found[package] for name in LOCKS + CLIENTS if package in (found := pins((ROOT / name).read_text()))}
 
     assert (locked | {version(package)}).isdisjoint(TROJANED[package])
 

@@ -29,6 +29,11 @@ class Books:
         """What was reserved for a run, at the most."""
         return int(self._value("SELECT amount FROM billing_hold WHERE id = %s", run_id))
 
+    def open_holds(self, organization_id: object) -> int:
+        """For how many runs of an organization money is reserved at the moment."""
+        statement = "SELECT count(*) FROM billing_hold WHERE organization_id = %s AND state = 'open'"
+        return int(self._value(statement, organization_id))
+
     def balance(self) -> bool:
         """Whether all that was ever moved adds up to nothing."""
         from billing import selectors
