@@ -248,42 +248,6 @@ async def test_the_persona_calls_a_tool_that_is_asked_for(said: str, tool: Any, 
     assert await calls_of(said, tools=[tool]) == [(tool["function"]["name"], arguments)]
 
 
-async def test_the_persona_obeys_tool_choice() -> None:
-    tools = [function("first", a={"type": "string"}), function("get_weather", city={"type": "string"})]
-    said = "weather in Paris"
-    named = {"type": "function", "function": {"name": "first"}}
-
-    assert await calls_of(said, tools=tools, tool_choice="none") == []
-    assert [name for name, _ in await calls_of(said, tools=tools, tool_choice=named)] == ["first"]
-    assert [name for name, _ in await calls_of("hm", tools=tools, tool_choice="required")] == ["get_weather"]
-    assert await calls_of("hm", tools=tools, tool_choice={"type": "function", "function": {"name": "none"}}) == []
-
-
-async def test_the_persona_calls_something_else_when_a_call_is_demanded_again() -> None:
-    tools = [function("get_weather", city={"type": "string"}), function("first", a={"type": "string"})]
-    called = {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
-    conversation = [
-        {"role": "user", "content": "weather in Paris"},
-        {"role": "assistant", "content": None, "tool_calls": [called]},
-        {"role": "tool", "tool_call_id": "call_1", "content": "Rain."},
-    ]
-
-    assert await calls_of(conversation, tools=tools) == []
-    assert [name for name, _ in await calls_of(conversation, tools=tools, tool_choice="required")] == ["first"]
-
-
-@pytest.mark.parametrize(("mode", "called"), [("auto", []), ("required", ["first"])])
-async def test_the_persona_calls_only_what_is_allowed(mode: str, called: list[str]) -> None:
-    tools = [function("get_weather", city={"type": "string"}), function("first", a={"type": "string"})]
-    only_first = {"mode": mode, "tools": [{"type": "function", "function": {"name": "first"}}]}
-
-    found = await calls_of(
-        "weather in Paris", tools=tools, tool_choice={"type": "allowed_tools", "allowed_tools": only_first}
-    )
-
-    assert [name for name, _ in found] == called
-
-
 async def test_the_persona_calls_one_tool_at_a_time_when_told_to() -> None:
     tools = [function("get_weather", city={"type": "string"}), function("get_news", city={"type": "string"})]
 
