@@ -211,15 +211,13 @@ class Conversation:
         """What the model is asked in the next turn."""
         tools = () if self._is_last else self._toolbox.offered
         told = [self._format.instructions] if self._format is not None and self._is_told_format else []
+        clients = self._toolbox.client_names
         return ModelRequest(
             model=self._agent.model,
             messages=[*self._ctx.messages, *told, *([NO_TOOLS_LEFT] if self._is_last else ())],
             tools=tools,
             parameters=turn_parameters(
-                self._parameters,
-                is_first=self._turns == 1,
-                has_tools=bool(tools),
-                client_names=self._toolbox.client_names,
+                self._parameters, is_first=self._turns == 1, has_tools=bool(tools), client_names=clients
             ),
             max_output_tokens=max_output_tokens,
         )

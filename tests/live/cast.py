@@ -26,11 +26,7 @@ class Cast:
     upstream_url: str
 
     def publish(self, *, model: str, **fields: Any) -> str:
-        """Publish an agent, open to all; answers its full address.
-
-        One that is made to fail has an owner of its own: a provider that fails an organization is left alone by all of
-        its agents for a while.
-        """
+        """Publish an agent of Acme's, open to all; answers its full address."""
         import outbound
         from agents.services.drafts import SkillChoice
         from tests import make
@@ -46,10 +42,9 @@ class Cast:
             skills.append(SkillChoice(skill="litellm", options={**patience, **options}))
         elif options:
             skills.append(SkillChoice(skill="scripted", options=options))
-        owner = make.organization("Faulty") if "fault" in model or "status" in model else self.acme
         price = {"price_per_run_nanos": PER_RUN_NANOS, "output_price_pico": 1_000_000_000, **fields}
-        agent = make.published(owner, model=model, visibility="public", skills=skills, **price)
-        return f"{owner.slug}/{agent.slug}"
+        agent = make.published(self.acme, model=model, visibility="public", skills=skills, **price)
+        return f"{self.acme.slug}/{agent.slug}"
 
     def talker(self, skill: str = "scripted", order: str = "echo") -> str:
         """Publish an agent that repeats what it is told, or follows the order."""
