@@ -132,6 +132,13 @@ def test_bad_json_is_a_400(live: LiveServer, cast: Cast) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "invalid_json")
 
 
+@pytest.fixture(scope="module")
+def litellm_is_here(live: LiveServer, cast: Cast) -> None:
+    """Whoever uses litellm first waits for its import, perhaps until the stream has begun."""
+    with cast.client(live.url) as client:
+        client.chat.completions.create(model=cast.talker("litellm"), messages=ask("hi"))
+
+
 FAULTS = {
     "fault-429:after=9": (openai.RateLimitError, 429, "rate_limit_exceeded"),
     "fault-500": (openai.InternalServerError, 502, "upstream_failed"),
@@ -141,6 +148,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.usefixtures("litellm_is_here")
 @pytest.mark.parametrize("skill", ["openai", "litellm"])
 @pytest.mark.parametrize("order", FAULTS)
 def test_an_upstream_that_fails_at_once_is_an_honest_error(
