@@ -1,7 +1,6 @@
 """How much one caller may ask for: so many requests and tokens in a time, so many requests at once."""
 
 import time
-from collections import Counter
 from collections.abc import Hashable, Iterable
 from types import TracebackType
 from typing import Final, Self, TypeAlias
@@ -10,7 +9,10 @@ from agents.selectors import Resolved
 from agents.services.run_stream import Receipt, RunStream
 from api import quota
 from api.limit_answers import limit_headers, too_many
+from api.places import Held, Places
 from api.problems import Headers
+from api.shared_quota import SharedQuota
+from api.sharing import Link
 from api.windows import Meter, Meters, Use, Window
 from tenants import limits
 from tenants.caller import Caller
@@ -26,7 +28,28 @@ Subject: TypeAlias = tuple[str, Hashable, Limits]
 """A scope, who it is, and what it is allowed."""
 
 _meters = {scope: Meters(scope) for scope in (limits.KEY, limits.ORGANIZATION, limits.AGENT, limits.END_USER)}
-_running: Counter[tuple[str, Hashable]] = Counter()
+
+
+class _State:
+    places = Places()
+    link: Link | None = None
+
+
+def share(url: str, *, processes: int, timeout_s: float) -> None:
+    """Count together with the other web processes, through the Redis at `url`, from now on."""
+    _State.link = Link(url, timeout_s=timeout_s)
+    _State.places = Places(_State.link, processes=processes)
+    quota.share(SharedQuota(_State.link, processes=processes))
+    for meters in _meters.values():
+        meters.is_shared = True
+
+
+async def stop_sharing() -> None:
+    """Let go of the Redis."""
+    link, _State.link = _State.link, None
+    quota.share(None)
+    if link is not None:
+        await link.close()
 
 
 class Slot:
@@ -41,7 +64,7 @@ class Slot:
         self._caller = caller
         self._tokens: list[Window] = []
         self._reserved: list[Use] = []
-        self._places: list[tuple[str, Hashable]] = []
+        self._held: list[Held] = []
         self._is_followed = False
 
     async def __aenter__(self) -> Self:
@@ -77,11 +100,9 @@ class Slot:
 
     def release(self) -> None:
         """Give the places back; doing so again changes nothing."""
-        places, self._places = self._places, []
-        for place in places:
-            _running[place] -= 1
-            if not _running[place]:
-                del _running[place]
+        places, self._held = self._held, []
+        for held in places:
+            _State.places.leave(held)
 
     async def _join(self, subjects: Iterable[Subject]) -> None:
         joined = [(scope, subject, allowed, _meter(scope, subject, allowed)) for scope, subject, allowed in subjects]
@@ -89,22 +110,20 @@ class Slot:
         self._tokens += [window for *_, meter in joined for window in meter.tokens]
         for scope, subject, allowed, _ in joined:
             if allowed.max_parallel is not None:
-                self._take_place(scope, subject, allowed.max_parallel)
+                await self._take_place(scope, subject, allowed.max_parallel)
 
-    def _take_place(self, scope: str, subject: Hashable, most: int) -> None:
-        place = (scope, subject)
-        if _running[place] >= most:
+    async def _take_place(self, scope: str, subject: Hashable, most: int) -> None:
+        held = await _State.places.enter((scope, subject), most=most)
+        if held is None:
             raise too_many(scope, most)
-        _running[place] += 1
-        self._places.append(place)
+        self._held.append(held)
 
     def _settled(self, receipt: Receipt) -> None:
         self._correct(receipt.usage.input_tokens + receipt.usage.output_tokens)
 
     def _correct(self, tokens: int) -> None:
         reserved, self._reserved = self._reserved, []
-        for use in reserved:
-            use.correct(tokens)
+        quota.correct(reserved, tokens)
 
 
 async def count_read(caller: Caller) -> None:

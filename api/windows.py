@@ -3,8 +3,10 @@
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from math import inf
 from typing import Final
+from uuid import UUID
 
 from tenants.limits import NO_LIMITS, Limits
 
@@ -26,7 +28,7 @@ class Window:
     `granted` is how much of the limit this process may use: all of it or, where processes share it, what it was left.
     """
 
-    __slots__ = ("ask_at", "ends_at", "granted", "key", "limit", "name", "others", "period_s", "scope", "used")
+    __slots__ = ("ask_at", "ends_at", "granted", "key", "limit", "name", "others", "period_s", "scope", "turn", "used")
 
     def __init__(self, *, scope: str, name: str, limit: int, period_s: float, key: str | None) -> None:
         self.scope = scope
@@ -36,9 +38,11 @@ class Window:
         self.key = key
         """By what name processes share it; None when it is this process's alone."""
         self.used = self.granted = self.others = 0
+        self.turn = 0
+        """Counts how often it opened."""
         self.ends_at = -inf
         self.ask_at = inf
-        """From when on it makes sense to ask for more than was granted."""
+        """From when on it makes sense to ask others for more; what was met before then is the limit."""
 
     def room(self, now: float) -> int:
         """How much may be used without asking anybody."""
@@ -57,7 +61,12 @@ class Window:
     def use(self, amount: int) -> "Use":
         """Use so much of the room; what is answered may be corrected later."""
         self.used += amount
-        return Use(window=self, amount=amount, ends_at=self.ends_at)
+        return Use(window=self, amount=amount, turn=self.turn)
+
+    def go_alone(self, part: int, *, until: float) -> None:
+        """Grant this part of the limit, or one at least, while others cannot be asked."""
+        self.granted = max(self.granted, part, 1)
+        self.ask_at = until
 
     def become(self, limit: int) -> None:
         """Go on with another limit; what is used stays used."""
@@ -68,6 +77,7 @@ class Window:
             self.ask_at = -inf
 
     def _open(self, now: float) -> None:
+        self.turn += 1
         self.used = self.others = 0
         self.ends_at = now + self.period_s
         if self.key is None:
@@ -78,15 +88,15 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Use:
-    """What was used of a window while it was open until `ends_at`."""
+    """What was used of a window when it was open for the `turn`-th time."""
 
     window: Window
     amount: int
-    ends_at: float
+    turn: int
 
     def correct(self, amount: int) -> None:
         """It was so much instead. What was not used comes back while the window lasts; what came on top is counted."""
-        if self.ends_at == self.window.ends_at or amount > self.amount:
+        if self.turn == self.window.turn or amount > self.amount:
             self.window.used += amount - self.amount
 
 
@@ -98,17 +108,18 @@ class Meter:
     def __init__(self) -> None:
         self.limits = NO_LIMITS
         self._windows: dict[str, Window] = {}
-        self.follow(NO_LIMITS, scope="")
+        self.follow(NO_LIMITS, scope="", shared_as=None)
 
-    def follow(self, limits: Limits, *, scope: str) -> None:
-        """Count by these limits from now on."""
+    def follow(self, limits: Limits, *, scope: str, shared_as: str | None) -> None:
+        """Count by these limits from now on; together with others by this name, or alone."""
         known, self._windows = self._windows, {}
         for name, limit in limits.said.items():
             if name not in PERIODS:
                 continue
             window = known.get(name)
             if window is None:
-                window = Window(scope=scope, name=name, limit=limit, period_s=PERIODS[name], key=None)
+                key = None if shared_as is None else f"{shared_as}:{name}"
+                window = Window(scope=scope, name=name, limit=limit, period_s=PERIODS[name], key=key)
             elif window.limit != limit:
                 window.become(limit)
             self._windows[name] = window
@@ -125,10 +136,11 @@ class Meter:
 
 
 class Meters:
-    """The meters of all subjects of one scope."""
+    """The meters of all subjects of one scope. `is_shared`: processes count together what is begun from now on."""
 
-    def __init__(self, scope: str, *, most: int = MOST_SUBJECTS) -> None:
+    def __init__(self, scope: str, *, most: int = MOST_SUBJECTS, is_shared: bool = False) -> None:
         self.scope = scope
+        self.is_shared = is_shared
         self._most = most
         self._kept: OrderedDict[Hashable, Meter] = OrderedDict()
 
@@ -145,5 +157,11 @@ class Meters:
         else:
             self._kept.move_to_end(subject)
         if meter.limits is not limits and meter.limits != limits:
-            meter.follow(limits, scope=self.scope)
+            shared_as = f"{self.scope}:{shared_name(subject)}" if self.is_shared else None
+            meter.follow(limits, scope=self.scope, shared_as=shared_as)
         return meter
+
+
+def shared_name(subject: Hashable) -> str:
+    """What processes call a subject among themselves: its id, or a digest of what it calls itself."""
+    return str(subject) if isinstance(subject, UUID) else sha256(repr(subject).encode()).hexdigest()[:32]

@@ -59,6 +59,12 @@ class Environment(BaseSettings):
     redis_url: str = _named(
         "REDIS_URL", "", "Redis for limits, cache and channels; empty means within the process.", repr=False
     )
+    redis_timeout_s: float = Field(
+        0.25, gt=0, le=5, description="How long limits wait for Redis before each process keeps them alone."
+    )
+    web_processes: int = Field(
+        1, ge=1, le=1_000, description="How many web processes there are: alone, each has so great a part of a limit."
+    )
     celery_broker_url: str = _named(
         "CELERY_BROKER_URL", "", "The broker of background work; empty means PostgreSQL.", repr=False
     )

@@ -7,7 +7,7 @@ from django.conf import settings
 
 import outbound
 from agents.services import runs
-from api import components, drain
+from api import components, drain, limits
 from billing import ledger
 from robutler_site import gauges, scraping, vitals
 from skills.sdk import patience
@@ -34,6 +34,8 @@ async def start() -> None:
     outbound.configure(allow=settings.ROBUTLER.outbound_allow, ports=settings.ROBUTLER.outbound_ports)
     patience.configure(_patience())
     notify.start_listener()
+    if url := settings.ROBUTLER.redis_url:
+        limits.share(url, processes=settings.ROBUTLER.web_processes, timeout_s=settings.ROBUTLER.redis_timeout_s)
     drain.on_signals(_finish_runs, runs.stop_all)
     components.watch(vitals.PARTS, vitals.states)
     scraping.serve_on_own_port()
@@ -50,6 +52,7 @@ async def stop() -> None:
     await _finish_runs()
     await in_thread(ledger.drain)
     await in_thread(write_uses)
+    await limits.stop_sharing()
     await outbound.close_all()
     if _State.gauges is not None:
         _State.gauges.cancel()
