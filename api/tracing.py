@@ -24,7 +24,7 @@ def traced(headers: Mapping[bytes, bytes], *, method: str, route: str) -> Genera
     """
     span = _tracer.start_span(
         f"{method} {route}",
-        _parent(headers),
+        parent_of(headers),
         kind=SpanKind.SERVER,
         attributes={"http.request.method": method, "http.route": route},
     )
@@ -53,7 +53,7 @@ def answered(span: Span, *, status: int, error_type: str | None) -> None:
             span.set_attribute("error.type", error_type)
 
 
-def _parent(headers: Mapping[bytes, bytes]) -> Context:
+def parent_of(headers: Mapping[bytes, bytes]) -> Context:
     """The client's span, if its `traceparent` is well formed. What else it has to say of its trace is its own."""
     match = _TRACEPARENT.fullmatch(headers.get(b"traceparent", b""))
     if match is None or (match[1] == b"00" and match[5] is not None):

@@ -28,8 +28,11 @@ class TenantTask(Task):
     """A task that acts for the organization named by its argument `organization_id`, if it has one."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from robutler_site import tracing
+
         organization_id = signature(self.run).bind(*args, **kwargs).arguments.get("organization_id")
-        with _acting_for(organization_id):
+        request = self.request
+        with tracing.task(self.name, id=request.id or "", headers=request.headers or {}), _acting_for(organization_id):
             return self.run(*args, **kwargs)
 
 
@@ -126,9 +129,38 @@ def _leave_logging_alone(**_: Any) -> None:
     """Celery sets up logging unless somebody listens here; the settings have done so already, secrets left out."""
 
 
+def _queue_in_trace(headers: dict[str, Any], **_: Any) -> None:
+    from robutler_site import tracing
+
+    tracing.carry(headers)
+
+
+def _begin_process(**_: Any) -> None:
+    """In each process of a worker's pool, after the fork."""
+    from robutler_site import tracing
+
+    tracing.start()
+
+
+def _end_process(**_: Any) -> None:
+    from robutler_site import tracing
+
+    tracing.stop()
+
+
+def _begin_worker(**_: Any) -> None:
+    from robutler_site import scraping
+
+    scraping.serve_on_own_port()
+
+
 # Whoever starts the platform as root knows that; what Celery fears of it is pickled messages, and ours are JSON.
 warnings.filterwarnings("ignore", message=r"You're running the worker with superuser privileges", module="celery")
 signals.setup_logging.connect(_leave_logging_alone)
+signals.before_task_publish.connect(_queue_in_trace)
+signals.worker_ready.connect(_begin_worker)
+signals.worker_process_init.connect(_begin_process)
+signals.worker_process_shutdown.connect(_end_process)
 broker.register()
 app = Celery("robutler", task_cls=TenantTask)
 app.conf.update(configuration())

@@ -169,6 +169,9 @@ class Environment(BaseSettings):
         0, ge=0, le=65_535, description="A port of its own for /metrics, open to whoever reaches it; 0: none."
     )
     metrics_host: str = Field("127.0.0.1", description="The address that ROBUTLER_METRICS_PORT is opened on.")
+    otel: bool = Field(
+        False, description="Send traces where the standard OTEL_… variables say; needs the extra packages of [otel]."
+    )
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: JSON in production.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe line written.")
 

@@ -9,7 +9,7 @@ import outbound
 from agents.services import runs
 from api import components, drain, limits
 from billing import ledger
-from robutler_site import gauges, scraping, vitals
+from robutler_site import gauges, scraping, tracing, vitals
 from skills.sdk import patience
 from tenants import notify
 from tenants.services import write_uses
@@ -31,6 +31,7 @@ def is_started() -> bool:
 async def start() -> None:
     """Open the way out, hear of changes, and be ready to leave in good order."""
     _State.is_started = True
+    tracing.start()
     outbound.configure(allow=settings.ROBUTLER.outbound_allow, ports=settings.ROBUTLER.outbound_ports)
     patience.configure(_patience())
     notify.start_listener()
@@ -57,6 +58,7 @@ async def stop() -> None:
     if _State.gauges is not None:
         _State.gauges.cancel()
     await in_thread(notify.stop_listener)
+    await asyncio.to_thread(tracing.stop)
 
 
 def _patience() -> patience.Patience:

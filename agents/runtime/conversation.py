@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from agents.runtime import transcripts
+from agents.runtime import tracing, transcripts
 from agents.runtime.answering import Answering, Candidate
 from agents.runtime.events import Delta, Event, Finished, TurnFinished
 from agents.runtime.finalizing import finalize
@@ -247,7 +247,7 @@ class Conversation:
         """The reply's beginning; what the model does not take is left out and named, if the owner wants that."""
         while True:
             try:
-                with self._working.for_others():
+                with tracing.within(turn.span), self._working.for_others():
                     chunk = await anext(turn.stream, None)
                 turn.model = self._answering.by.model
                 return chunk
@@ -349,6 +349,7 @@ class Conversation:
             return ""
 
     def _record(self, turn: Turn) -> None:
+        tracing.answered(turn)
         self._keep(turn.usage, self._answering.by, delivered=turn.began)
         if turn.began:
             self._usage += turn.usage

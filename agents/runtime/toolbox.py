@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from agents.runtime import tracing
 from agents.runtime.events import ToolFinished, ToolStarted
 from agents.runtime.hooks import fire
 from agents.runtime.results import as_text
@@ -107,7 +108,8 @@ class Toolbox:
             try:
                 if refusal is not None:
                     raise refusal
-                call, content = await self._permitted(call)
+                with tracing.tool_call(call.name, call_id=call.id):
+                    call, content = await self._permitted(call)
                 outcome = ToolOutcome(call=call, ok=True, content=content)
             except RunRefused:
                 raise

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import msgspec
 
+from agents.runtime import tracing
 from agents.runtime.answering import Answering
 from agents.runtime.events import Delta
 from agents.runtime.whole import whole_text
@@ -70,6 +71,7 @@ class Turn:
         self.request = request
         self.model = request.model
         """Who answers."""
+        self.span = tracing.model_call(request.model)
         self.stream = stream
         self.is_last = is_last
         self._keeps_text = keeps_text
@@ -165,6 +167,11 @@ class Turn:
                 for call in calls
             ]
         return message
+
+    @property
+    def finish_reasons(self) -> list[str]:
+        """Why the choices that ended did."""
+        return [choice.finish_reason for choice in self._choices.values() if choice.finish_reason is not None]
 
     def is_clients(self, call: ToolCall) -> bool:
         """Whether a call is the client's to carry out."""

@@ -9,6 +9,7 @@ from django.conf import settings
 
 from agents.adapters.meter import NOTHING, RunMeter
 from agents.errors import RunStopped
+from agents.runtime import tracing
 from agents.runtime.events import Delta, Event, Finished, ToolFinished, TurnFinished
 from agents.services import counters
 from agents.services.channel import Channel
@@ -93,8 +94,20 @@ class RunTask:
         return owed(self.meter, self._ended) or NOTHING
 
     async def _work(self) -> None:
-        await unbroken(self._reserve())
-        await self._run()
+        with tracing.step(*self._described()):
+            await unbroken(self._reserve())
+            await self._run()
+
+    def _described(self) -> tuple[str, tracing.Attributes]:
+        """The name of the run's span, and what it says; of whose the run is it says ids."""
+        name = self.ctx.agent_name
+        return f"invoke_agent {name}" if name else "embeddings", {
+            "gen_ai.operation.name": "invoke_agent" if name else "embeddings",
+            "gen_ai.agent.name": name,
+            "gen_ai.agent.id": self.ctx.agent_id,
+            "robutler.run_id": self.ctx.run_id,
+            "robutler.organization_id": self.ctx.caller.organization_id,
+        }
 
     def _over(self, task: asyncio.Task[None]) -> None:
         """Also a task that was cancelled before its first step comes here."""
@@ -137,16 +150,17 @@ class RunTask:
     async def _hold(self, max_output_tokens: int | None) -> None:
         asked = self.reservation
         amount = asked.amount(self.meter, max_output_tokens)
-        held = await ledger.hold(
-            id=self.meter.hold_id,
-            payer=asked.payer,
-            run_id=self.stream.run_id,
-            amount_nanos=amount,
-            reference=asked.reference,
-            price=self.meter.terms,
-            beneficiary=asked.beneficiary,
-            agent_id=asked.agent_id,
-        )
+        with tracing.step("ledger hold", {"robutler.amount_nanos": amount}):
+            held = await ledger.hold(
+                id=self.meter.hold_id,
+                payer=asked.payer,
+                run_id=self.stream.run_id,
+                amount_nanos=amount,
+                reference=asked.reference,
+                price=self.meter.terms,
+                beneficiary=asked.beneficiary,
+                agent_id=asked.agent_id,
+            )
         if held.repeated:
             raise HoldConflict(f"The run {self.stream.run_id} has begun before.")
         self.meter.reserved_nanos = amount
@@ -205,7 +219,8 @@ class RunTask:
         receipt: Receipt | None
         try:
             try:
-                receipt = await settle(self.meter, ending)
+                with tracing.step("ledger settle", {"robutler.status": ending.status}):
+                    receipt = await settle(self.meter, ending)
             except BillingError:
                 # The reader is not kept waiting for the books; what was used stands in the checkpoints meanwhile.
                 self._tell(ending, None, error)

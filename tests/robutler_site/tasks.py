@@ -6,6 +6,8 @@ from pathlib import Path
 
 from celery import shared_task
 
+import outbound
+
 
 def note(journal: str, line: str) -> None:
     """Append a line in one write, so that processes do not mix theirs."""
@@ -29,6 +31,12 @@ def whose(journal: str, organization_id: str | None = None) -> None:
     from tenants.context import organization_or_none
 
     note(journal, str(organization_or_none()))
+
+
+@shared_task(name="tests.trace")
+def trace_of(journal: str) -> None:
+    """Say which trace it belongs to."""
+    note(journal, outbound.traceparent() or "none")
 
 
 @shared_task(name="tests.fail")

@@ -11,11 +11,13 @@ from uuid import uuid4
 
 import pytest
 
+from api.tracing import traced
 from robutler_site.celery import app
 from tests.robutler_site.conftest import eventually
 
 # A pool process waits for up to 30 s until its parent has taken note of its last result.
 STOPS_WITHIN_S = 60
+TRACEPARENT = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 StartWorker = Callable[[], "subprocess.Popen[bytes]"]
 
@@ -106,3 +108,17 @@ def test_a_task_works_for_the_organization_it_names(start_worker: StartWorker, q
 
     assert done, (tmp_path / "worker.log").read_text()
     assert sorted(journal.read_text().splitlines()) == sorted([str(organization), "None"])
+
+
+def test_a_task_belongs_to_the_trace_of_whoever_queued_it(
+    start_worker: StartWorker, queue: str, tmp_path: Path
+) -> None:
+    journal = tmp_path / "journal"
+    start_worker()
+
+    with traced({b"traceparent": TRACEPARENT}, method="POST", route="test"):
+        app.send_task("tests.trace", [str(journal)], queue=queue)
+    app.send_task("tests.trace", [str(journal)], queue=queue)
+
+    assert eventually(lambda: journal.exists() and len(journal.read_text().splitlines()) == 2)
+    assert set(journal.read_text().splitlines()) == {TRACEPARENT.decode(), "none"}
