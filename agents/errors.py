@@ -1,6 +1,7 @@
 """What can go wrong with agents and their runs, named after the fact."""
 
 from collections.abc import Mapping
+from uuid import UUID
 
 
 class AgentsError(Exception):
@@ -45,6 +46,18 @@ class RunNotFound(AgentsError):
 
 class InvalidRange(AgentsError):
     """What is asked for lies in a span of time that has no beginning before its end, or is too long to add up."""
+
+
+class KeyInUse(AgentsError):
+    """A request with this Idempotency-Key is being answered by the run `run_id`."""
+
+    def __init__(self, run_id: UUID) -> None:
+        super().__init__("A request with this Idempotency-Key is in progress.")
+        self.run_id = run_id
+
+
+class KeyReused(AgentsError):
+    """This Idempotency-Key came with another request before."""
 
 
 class Draining(AgentsError):

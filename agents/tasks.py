@@ -7,7 +7,7 @@ from agents.services import housekeeping
 
 @shared_task
 def purge_expired_items() -> int:
-    """Remove what skills kept and nobody can read any more."""
+    """Remove what was kept for a time, once nobody can read it any more."""
     return housekeeping.purge_expired_items()
 
 

@@ -14,6 +14,7 @@ _ALLOWED = [
 _EXPOSED = b", ".join(
     [
         b"X-Request-ID, Retry-After, x-should-retry, x-robutler-run-id, x-robutler-cost, x-robutler-ignored-params",
+        b"Idempotent-Replayed",
         *(
             b"x-ratelimit-%b-%b" % (figure, kind)
             for figure in (b"limit", b"remaining", b"reset")

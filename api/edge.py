@@ -5,8 +5,8 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeAlias
-from uuid import uuid4
+from typing import Protocol, TypeAlias
+from uuid import UUID, uuid4
 
 import structlog
 from asgiref.typing import ASGIReceiveCallable, ASGISendCallable, HTTPScope
@@ -41,6 +41,19 @@ class ClientGone(Exception):
     """The client closed the connection, or reads no more; there is nobody to answer."""
 
 
+class Tape(Protocol):
+    """Takes down an answer as it is sent."""
+
+    problem: Problem | None
+    """What went wrong after the answer had begun."""
+
+    def begin(self, status: int, headers: Headers) -> None:
+        """Note how it begins."""
+
+    async def note(self, piece: bytes, *, more: bool) -> None:
+        """Note a piece of it, before it goes out."""
+
+
 class Exchange:
     """One request and its answer. Handlers read from it and answer through it."""
 
@@ -59,8 +72,13 @@ class Exchange:
         self.fail: Callable[[Problem], Awaitable[None]] | None = None
         """How a problem is told once the answer has begun."""
         self._send = send
+        self.run_id: UUID | None = None
+        """The id that the run of this request has to have, where that is settled beforehand."""
+        self.tape: Tape | None = None
+        """Takes down what is answered, where that may be asked for again."""
         self._read_bytes = 0
         self._body_is_read = False
+        self._given_back: bytes | None = None
 
     @property
     def elapsed_s(self) -> float:
@@ -80,6 +98,9 @@ class Exchange:
 
     async def body(self, *, limit: int) -> bytes:
         """The JSON text of the request, within `limit` bytes and in time."""
+        if (given_back := self._given_back) is not None:
+            self._given_back = None
+            return given_back
         self.refuse_encoding()
         self._refuse_type()
         self.refuse_size(limit)
@@ -99,6 +120,10 @@ class Exchange:
             raise too_slow() from None
         self._body_is_read = True
         return b"".join(pieces)
+
+    def give_back(self, body: bytes) -> None:
+        """Let the body be read once more."""
+        self._given_back = body
 
     def refuse_encoding(self) -> None:
         """Refuse a compressed body: what it would grow to is anybody's guess."""
@@ -123,11 +148,15 @@ class Exchange:
     async def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """Send the status and the headers, and those that every answer carries."""
         self.status = status
+        if self.tape is not None:
+            self.tape.begin(status, list(headers))
         every: Headers = [*self.marks(), *_ALWAYS, *cors_headers(self.headers), *headers]
         await self._send({"type": "http.response.start", "status": status, "headers": every, "trailers": False})
 
     async def write(self, body: bytes, *, more: bool) -> None:
         """Send a piece of the answer's body."""
+        if self.tape is not None:
+            await self.tape.note(body, more=more)
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
 
     async def answer(
@@ -211,6 +240,8 @@ async def serve(
             if not exchange.status:
                 await exchange.refuse(problem)
             elif exchange.fail is not None:
+                if exchange.tape is not None:
+                    exchange.tape.problem = problem
                 await exchange.fail(problem)
         finally:
             metrics.in_progress.dec()

@@ -129,6 +129,30 @@ def _(error: agents.RunStopped) -> Problem:
 
 
 @problem_of.register
+def _(error: agents.KeyInUse) -> Problem:
+    return Problem(
+        status=409,
+        type="idempotency_error",
+        code="request_in_progress",
+        message="A request with this Idempotency-Key is being answered. Ask again for its answer.",
+        metadata={"run_id": str(error.run_id)},
+        retry_after_s=RETRY_SOON_S,
+        should_retry=True,
+    )
+
+
+@problem_of.register
+def _(error: agents.KeyReused) -> Problem:
+    return Problem(
+        status=422,
+        type="idempotency_error",
+        code="idempotency_key_reused",
+        message="This Idempotency-Key came with another request before. Use a new key for each request.",
+        should_retry=False,
+    )
+
+
+@problem_of.register
 def _(error: agents.TooManyRuns) -> Problem:
     return _unavailable("Too many runs are in progress. Try again shortly.")
 

@@ -143,6 +143,11 @@ def charged_for_runs(organization_id: UUID, run_ids: Collection[UUID]) -> dict[U
     return {run_id: int(charged) for run_id, charged in sums if charged}
 
 
+def is_held(run_id: UUID) -> bool:
+    """Whether money is still reserved for a run: what it will be charged is not known yet."""
+    return Hold.objects.filter(charge__run_id=run_id, state=Hold.State.OPEN).exists()
+
+
 def _lines(charge: Charge, transfers: Sequence[Transfer]) -> ChargeLines:
     hold: Hold | None = getattr(charge, "hold", None)
     return ChargeLines(

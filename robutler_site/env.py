@@ -119,8 +119,18 @@ class Environment(BaseSettings):
     reader_patience_s: float = Field(
         300, gt=0, le=86_400, description="How long in all the reader of a stream may keep a run waiting."
     )
+    idempotency_hours: int = Field(
+        24, ge=1, le=168, description="How long the answer to a request with an Idempotency-Key is kept."
+    )
+    idempotency_answer_bytes: int = Field(
+        4_000_000, ge=0, le=100_000_000, description="Largest answer that is kept for its Idempotency-Key."
+    )
     finish_alone_s: float = Field(
-        60, ge=0, le=3_600, description="How long a run whose agent finishes for nobody goes on when its reader left."
+        60,
+        ge=0,
+        le=3_600,
+        description="How long a run goes on when its reader left, if its agent finishes for nobody or its request "
+        "carries an Idempotency-Key.",
     )
     keep_alive_s: float = Field(10, gt=0, le=300, description="Seconds of silence before a stream sends a comment.")
     drain_s: float = Field(120, ge=0, le=3_600, description="How long streams may finish when the process stops.")

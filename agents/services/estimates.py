@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from agents.adapters.meter import RunMeter
-from agents.services.reading import read_for
+from agents.services.on_behalf import on_behalf_of
 from agents.services.reservation import Reservation
 from agents.services.run_stream import RunRequest
 from agents.services.runs import prepared
@@ -39,7 +39,7 @@ async def estimate_run(*, caller: Caller, address: str, request: RunRequest) -> 
     """What this request would reserve now. Raises what keeps such a run from beginning, but for the lack of money."""
     run = await prepared(caller, address, request)
     asked, meter = run.reservation, run.meter
-    available, may_spend = await read_for(caller, _wallet, asked.payer)
+    available, may_spend = await on_behalf_of(caller, _wallet, asked.payer)
     tokens, is_affordable = _within(asked, meter, available=available if may_spend else -1)
     return Estimate(
         agent=asked.reference,

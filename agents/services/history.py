@@ -10,7 +10,7 @@ from uuid import UUID
 from agents.errors import RunNotFound
 from agents.models import Run
 from agents.models.run import RunStatus
-from agents.services.reading import read_for
+from agents.services.on_behalf import on_behalf_of
 from agents.services.visibility import Whose, key_to_read
 from billing import selectors as billing
 from billing.selectors import ChargeLines
@@ -70,7 +70,7 @@ async def run_report(caller: Caller, run_id: UUID) -> RunReport:
     clock = asyncio.get_running_loop().time
     deadline = clock() + 2 * WRITTEN_WITHIN_S
     while True:
-        row, charges = await read_for(caller, _found, caller.organization_id, run_id)
+        row, charges = await on_behalf_of(caller, _found, caller.organization_id, run_id)
         if _is_written(row, charges) or not _is_fresh(charges) or clock() >= deadline:
             break
         await asyncio.sleep(LOOK_AGAIN_S)
@@ -85,7 +85,7 @@ async def run_report(caller: Caller, run_id: UUID) -> RunReport:
 async def runs_page(caller: Caller, wanted: RunFilter, *, after: UUID | None, limit: int) -> Page:
     """The runs of the caller's that were asked for, from the one after `after` on."""
     key_id = key_to_read(caller, wanted.whose)
-    return await read_for(caller, _page, caller.organization_id, key_id, wanted, after, min(limit, MOST_AT_ONCE))
+    return await on_behalf_of(caller, _page, caller.organization_id, key_id, wanted, after, min(limit, MOST_AT_ONCE))
 
 
 def _found(organization_id: UUID, run_id: UUID) -> tuple[Run | None, Sequence[ChargeLines]]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db.models.functions import Now
 
-from agents.models import Run, StoredItem
+from agents.models import IdempotentAnswer, Run, StoredItem
 from agents.models.run import RunStatus
 from tenants.context import atomic, platform_context
 
@@ -16,20 +16,24 @@ GRACE = timedelta(minutes=10)
 
 
 def purge_expired_items() -> int:
-    """Remove stored items whose time is over, so many at once until few are left; how many there were."""
+    """Remove stored items and answers whose time is over, so many at once until few are left; how many there were."""
+    return sum(_purge(kind) for kind in (StoredItem, IdempotentAnswer))
+
+
+def _purge(kind: type[StoredItem] | type[IdempotentAnswer]) -> int:
     removed = 0
     for _ in range(MOST_TIMES):
-        gone = _purge_some()
+        gone = _purge_some(kind)
         removed += gone
         if gone < AT_ONCE:
             break
     return removed
 
 
-def _purge_some() -> int:
+def _purge_some(kind: type[StoredItem] | type[IdempotentAnswer]) -> int:
     with platform_context(reason="purge expired items"), atomic():
-        due = StoredItem.objects.filter(expires_at__lte=Now()).order_by("expires_at").values_list("id", flat=True)
-        gone, _ = StoredItem.objects.filter(id__in=list(due[:AT_ONCE])).delete()
+        due = kind.objects.filter(expires_at__lte=Now()).order_by("expires_at").values_list("id", flat=True)
+        gone, _ = kind.objects.filter(id__in=list(due[:AT_ONCE])).delete()
     return gone
 
 

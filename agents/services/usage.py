@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import connections
 
 from agents.errors import InvalidRange
-from agents.services.reading import read_for
+from agents.services.on_behalf import on_behalf_of
 from agents.services.visibility import Whose, key_to_read
 from tenants.caller import Caller
 from tenants.context import alias
@@ -86,7 +86,7 @@ async def usage(caller: Caller, query: UsageQuery) -> Sequence[UsageRow]:
     if query.until - query.since > LONGEST[query.bucket]:
         days = LONGEST[query.bucket].days
         raise InvalidRange(f"By {query.bucket}, at most {days} days can be asked for at once.")
-    rows = await read_for(caller, _rows, *_usage(caller.organization_id, key_to_read(caller, query.whose), query))
+    rows = await on_behalf_of(caller, _rows, *_usage(caller.organization_id, key_to_read(caller, query.whose), query))
     if len(rows) > MOST_ROWS:
         raise InvalidRange(f"That comes to more than {MOST_ROWS} rows. Ask for a shorter time, or group by less.")
     return [UsageRow(**row) for row in rows]
@@ -100,7 +100,7 @@ def total_of(rows: Sequence[UsageRow]) -> UsageRow:
 async def spend_of_key(caller: Caller, *, now: datetime) -> Spend:
     """What the caller's key has spent so far."""
     today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    rows = await read_for(
+    rows = await on_behalf_of(
         caller,
         _rows,
         """

@@ -10,6 +10,7 @@ from api.cors import preflight_headers
 from api.edge import Exchange, method_not_allowed
 from api.limits import Slot
 from api.openai.amounts import usd
+from api.openai.idempotency import once
 from api.problems import Headers
 from tenants.permissions import CHAT_WRITE
 
@@ -29,7 +30,7 @@ async def admit(exchange: Exchange, answer: Answer) -> None:
     exchange.note(organization=str(caller.organization_id))
     require(caller, CHAT_WRITE)
     async with Slot(caller) as slot:
-        await answer(exchange, slot)
+        await once(exchange, lambda exchange: answer(exchange, slot))
 
 
 def run_headers(run: RunStream) -> Headers:

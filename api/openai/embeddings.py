@@ -62,7 +62,7 @@ async def _answer(exchange: Exchange, slot: Slot) -> None:
     assert exchange.caller is not None
     body = await exchange.body(limit=settings.ROBUTLER.body_limit_bytes)
     asked = decode(body)
-    call = EmbeddingCall(run_id=uuid7(), request_id=exchange.request_id, request=asked.request)
+    call = EmbeddingCall(run_id=exchange.run_id or uuid7(), request_id=exchange.request_id, request=asked.request)
     exchange.note(run_id=str(call.run_id))
     await slot.begin(input_bytes=len(body), output_tokens=0, end_user=asked.request.end_user)
     async with aclosing(await start_embedding(caller=exchange.caller, call=call)) as run:

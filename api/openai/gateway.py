@@ -43,7 +43,7 @@ async def _answer(exchange: Exchange, slot: Slot) -> None:
 
 async def _run(exchange: Exchange, completion: Completion, address: str, slot: Slot) -> None:
     assert exchange.caller is not None
-    run_id = uuid7()
+    run_id = exchange.run_id or uuid7()
     exchange.note(run_id=str(run_id), stream=completion.stream)
     request = completion.as_run(
         run_id=run_id, request_id=exchange.request_id, conversation_id=_conversation_id(exchange)

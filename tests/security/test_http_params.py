@@ -1,11 +1,13 @@
 """Fields that steer what is none of a client's business, and values that nobody honest sends."""
 
+import asyncio
 import inspect
 import json
 import socket
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -20,10 +22,11 @@ from skills.sdk.parameters import OPENAI, VENDORS
 from tests import make
 from tests.api.client import HELLO, ApiClient
 from tests.fakes.upstream import Upstream
-from tests.live.cast import Cast
+from tests.live.cast import Cast, model_on
 from tests.live.server import LiveServer
 
 COMPLETIONS = "/v1/chat/completions"
+CROWD = 20
 TOOL = {"type": "function", "function": {"name": "look"}}
 OUR_FIELDS = OPENAI | HANDLED | VENDORS | IGNORED
 SENT_BY_US = {
@@ -297,3 +300,37 @@ def test_pr_15_files_are_sent_not_named(acme_client: ApiClient, greeter: str, ad
     found = refusal(acme_client, greeter, messages=[{"role": "user", "content": [part]}])
 
     assert found == invalid("invalid_value", "messages[0].content[0].file.file_data")
+
+
+def test_pr_16_idempotency_key_misuse(live: LiveServer, cast: Cast, upstream: Upstream) -> None:
+    """Another body is refused; of a crowd one reaches the provider and one is charged; a long key is refused."""
+    from billing import ledger
+
+    organization = make.wallet(make.organization("Crowd"), 10**9)
+    address, key = cast.publish(model=model_on("openai", "echo")), str(uuid4())
+    content = json.dumps({"model": address, **HELLO}).encode()
+    headers = {"Authorization": f"Bearer {make.key(organization)}", "Content-Type": "application/json"}
+
+    async def crowd() -> list[httpx.Response]:
+        keyed = {**headers, "Idempotency-Key": key}
+        async with (
+            httpx.AsyncClient(base_url=live.url, headers=keyed, timeout=60) as client,
+            asyncio.TaskGroup() as group,
+        ):
+            calls = [group.create_task(client.post("/v1/chat/completions", content=content)) for _ in range(CROWD)]
+        return [call.result() for call in calls]
+
+    before = len(upstream.log.exchanges)
+    answers = asyncio.run(crowd())
+    with ApiClient(live.url, headers["Authorization"].removeprefix("Bearer ")) as client:
+        other = client.post("/v1/chat/completions", {"model": address, **HELLO, "seed": 1}, Idempotency_Key=key)
+        long = client.post("/v1/chat/completions", {"model": address, **HELLO}, Idempotency_Key="k" * 300)
+        called = len(upstream.log.exchanges) - before
+        spent = client.get("/v1/key").json["spend"]["total_nanos"]
+
+    answered = [answer for answer in answers if answer.status_code == 200]
+    assert {answer.status_code for answer in answers} <= {200, 409}
+    assert len({answer.content for answer in answered}) == called == 1
+    assert 10**9 - ledger.balance(organization.id).posted == int(spent) > 0
+    assert other.code == (422, "idempotency_error", "idempotency_key_reused")
+    assert (long.status, long.error["param"]) == (400, "Idempotency-Key")
