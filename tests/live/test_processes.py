@@ -1,6 +1,10 @@
 """What a server process brings along, and what several of them agree on."""
 
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import httpx
 import openai
@@ -10,6 +14,9 @@ from tests import make
 from tests.live.cast import Cast, model_on
 from tests.live.conftest import Start
 from tests.live.server import LiveServer
+
+HERE = Path(__file__).parent
+OF_ONE_SERVER = ("test_drain.py", "test_processes.py", "test_server_limits.py")
 
 
 def test_a_process_that_served_the_openai_skill_never_loaded_litellm_nor_celery(start: Start, cast: Cast) -> None:
@@ -87,6 +94,21 @@ def test_the_development_server_serves_the_same(development: LiveServer, cast: C
     assert absent.value.code == "model_not_found"
     assert broken.value.code == "upstream_failed"
     assert alive == "alive"
+
+
+@pytest.mark.prove
+@pytest.mark.timeout(1_200)
+def test_the_development_server_passes_the_same_tests() -> None:
+    """All but those about connections and signals, which are the business of the server that production has."""
+    files = sorted({str(path) for path in HERE.glob("test_*.py")} - {str(HERE / name) for name in OF_ONE_SERVER})
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "ROBUTLER_"))}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *files]
+
+    ran = subprocess.run(
+        command, env={**kept, "LIVE_SERVER": "daphne"}, check=False, capture_output=True, text=True, cwd=HERE.parents[1]
+    )
+
+    assert ran.returncode == 0, ran.stdout[-4_000:]
 
 
 def test_a_websocket_is_refused_cleanly(live: LiveServer) -> None:

@@ -213,6 +213,17 @@ def test_beyond_the_most_connections_there_is_a_503_and_then_room_again(strict: 
     assert len(waiting) == 40
 
 
+def test_requests_in_a_row_are_answered_in_order(live: LiveServer) -> None:
+    paths = ["/live", "/nowhere", "/ready", "/live"]
+
+    with line(live) as connection:
+        connection.send("".join(head(path, method="GET") for path in paths[:-1]))
+        connection.send(head(paths[-1], method="GET", Connection="close"))
+        answers = connection.received()
+
+    assert [status_of(b"HTTP/1." + answer) for answer in answers.split(b"HTTP/1.")[1:]] == [200, 404, 200, 200]
+
+
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 
