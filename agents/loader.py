@@ -89,7 +89,7 @@ def _build(version: Resolved) -> BaseAgent:
 
 
 def _serving(model: str, skills: Mapping[str, Skill]) -> ModelSkill:
-    name = registry.model_skill_for(model)
+    name = registry.model_skill_for(model, chosen=skills)
     skill = skills.get(name) or _skill(name, {})
     if not isinstance(skill, ModelSkill):
         raise AgentMisconfigured(f"The skill {name!r} serves no models.")

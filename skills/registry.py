@@ -2,7 +2,7 @@
 
 import importlib
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -15,7 +15,7 @@ ENTRY_POINT_GROUP = "robutler.skills"
 
 _HERE = Path(__file__).parent
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_MODEL_SKILLS = {"scripted": "scripted", "openai": "openai"}
+_MODEL_SKILLS = {"scripted": "scripted", "openai": "openai", "anthropic": "anthropic"}
 """Skills that serve the provider of the same name; litellm serves all the others."""
 
 
@@ -37,9 +37,13 @@ def skill_class(name: str) -> type[Skill]:
     return found
 
 
-def model_skill_for(model: str) -> str:
-    """The name of the skill that serves a model, by the provider before the first `/`."""
-    return _MODEL_SKILLS.get(model.partition("/")[0], "litellm")
+def model_skill_for(model: str, *, chosen: Collection[str] = ()) -> str:
+    """The name of the skill that serves a model, by the provider before the first `/`.
+
+    An agent that has `chosen` litellm, and not the provider's own skill, thinks through litellm.
+    """
+    own = _MODEL_SKILLS.get(model.partition("/")[0], "litellm")
+    return "litellm" if "litellm" in chosen and own not in chosen and own != "scripted" else own
 
 
 @cache

@@ -60,9 +60,9 @@ def check_publishable(agent: Agent, choices: Sequence[SkillChoice]) -> None:
 
 def fallbacks_of(model: str, choices: Sequence[SkillChoice]) -> tuple[str, ...]:
     """The models that answer in order when this one does not, as the skill that serves it is set."""
-    serving = registry.model_skill_for(model)
-    chosen = next((choice.options for choice in choices if choice.skill == serving and choice.enabled), {})
-    return tuple(map(str, chosen.get("fallbacks") or ()))
+    enabled = {choice.skill: choice.options for choice in choices if choice.enabled}
+    options = enabled.get(registry.model_skill_for(model, chosen=enabled), {})
+    return tuple(map(str, options.get("fallbacks") or ()))
 
 
 def _model_problems(model: str) -> dict[str, str]:

@@ -113,7 +113,7 @@ def test_a_skill_that_lacks_another_cannot_be_published(acme: Organization) -> N
 
 
 def test_a_skill_that_serves_no_models_is_no_model(acme: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "model_skill_for", lambda model: "clock")
+    monkeypatch.setattr(registry, "model_skill_for", lambda model, chosen=(): "clock")
     made = make.agent(acme)
 
     with organization_context(acme.id), pytest.raises(InvalidDraft, match="No skill serves"):
@@ -125,7 +125,7 @@ async def test_a_version_whose_model_nobody_serves_any_more_says_so(
 ) -> None:
     agent = await hosted(acme)
     version = await selectors.published(caller_of(acme), agent.slug)
-    monkeypatch.setattr(registry, "model_skill_for", lambda model: "clock")
+    monkeypatch.setattr(registry, "model_skill_for", lambda model, chosen=(): "clock")
 
     with pytest.raises(AgentMisconfigured, match="serves no models"):
         await loader.load(version)

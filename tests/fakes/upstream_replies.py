@@ -75,6 +75,10 @@ class Reply:
         """Any `data:` event."""
         return f"data: {data}{self._newline * 2}".encode()
 
+    def failure(self, message: str) -> bytes:
+        """An error in the middle of the stream."""
+        return self.event(json.dumps(error(message, kind="server_error", code="engine_died")))
+
     def whole(
         self, *, messages: list[dict[str, Any]], finishes: list[str], usage: Mapping[str, Any] | None
     ) -> dict[str, Any]:

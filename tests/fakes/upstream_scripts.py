@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from tests.fakes import upstream_replies as replies
 from tests.fakes.upstream_orders import Order, calls_of, text_pieces
@@ -45,6 +45,19 @@ class Sale:
     messages: list[dict[str, Any]] = field(default_factory=list)
 
 
+class Faulty(Protocol):
+    """A reply in whichever language, as far as faults need it."""
+
+    def text(self, text: str) -> bytes:
+        """A piece of text."""
+
+    def event(self, data: str) -> bytes:
+        """Any event."""
+
+    def failure(self, message: str) -> bytes:
+        """An error in the middle of the stream."""
+
+
 def prompt_tokens(request: dict[str, Any]) -> int:
     """The fake's tokenizer: a token per word of the messages."""
     return sum(len(replies.text_of(message.get("content")).split()) for message in request.get("messages", []))
@@ -68,7 +81,7 @@ def stream(order: Order, request: dict[str, Any], reply: Reply, sale: Sale) -> I
 def whole(order: Order, request: dict[str, Any], reply: Reply, sale: Sale) -> Iterator[Step]:
     """The reply in one piece."""
     calls = calls_of(order, request["messages"])
-    said = [] if calls else _within_limit(order, request, sale)
+    said = [] if calls else within_limit(order, request, sale)
     sale.tokens += len(said) + len(calls)
     message: dict[str, Any] = {
         "role": "assistant",
@@ -116,8 +129,8 @@ def _text_events(order: Order, request: dict[str, Any], reply: Reply, sale: Sale
     for index in range(int(order.number("reasoning", 0))):
         sale.tokens += 1
         yield reply.delta({"reasoning_content": f"thought {index}. "})
-    for index, piece in enumerate(_within_limit(order, request, sale)):
-        yield from _misbehave(order, index, reply)
+    for index, piece in enumerate(within_limit(order, request, sale)):
+        yield from misbehave(order, index, reply)
         if pace and index:
             yield Pause(pace)
         for choice in range(int(request.get("n") or 1)):
@@ -144,7 +157,8 @@ def _call_events(calls: list[tuple[str, str]], reply: Reply, sale: Sale) -> Iter
                 yield reply.delta({"tool_calls": [{"index": index, "function": {"arguments": own[turn]}}]})
 
 
-def _misbehave(order: Order, index: int, reply: Reply) -> Iterator[Step]:
+def misbehave(order: Order, index: int, reply: "Faulty") -> Iterator[Step]:
+    """The fault that strikes at this piece, if one does."""
     if order.at("stall") == index:
         yield Stall()
     if order.at("cut") == index:
@@ -154,14 +168,15 @@ def _misbehave(order: Order, index: int, reply: Reply) -> Iterator[Step]:
         yield reply.text("never complete")[:40]
         yield End()
     if order.at("badjson") == index:
-        yield reply.event('{"id": "chatcmpl-broken", "choices": [{"index": 0, "delta": {"content": }}]}')
+        yield reply.event('{"id": "broken", "choices": [{"index": 0, "delta": {"content": }}]}')
     if order.at("error") == index:
-        yield reply.event(json.dumps(replies.error(SECRET_WORDS, kind="server_error", code="engine_died")))
+        yield reply.failure(SECRET_WORDS)
     if order.at("longline") == index:
         yield reply.text("x" * int(order.number("mb", 17) * 1_000_000))
 
 
-def _within_limit(order: Order, request: dict[str, Any], sale: Sale) -> list[str]:
+def within_limit(order: Order, request: dict[str, Any], sale: Sale) -> list[str]:
+    """What is said, as far as the request's limit goes."""
     said = text_pieces(order, request["messages"])
     limit = request.get("max_completion_tokens") or request.get("max_tokens")
     if limit and not order.has("deaf") and len(said) > limit:

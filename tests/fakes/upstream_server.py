@@ -5,7 +5,7 @@ import json
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import count
@@ -13,8 +13,10 @@ from threading import Condition
 from typing import Any, cast
 
 from tests.fakes import upstream_embeddings as embeddings
+from tests.fakes import upstream_messages as messages
 from tests.fakes import upstream_replies as replies
 from tests.fakes import upstream_scripts as scripts
+from tests.fakes.upstream_messages import MessagesReply
 from tests.fakes.upstream_orders import Order, order_of
 from tests.fakes.upstream_replies import Reply
 from tests.fakes.upstream_scripts import Cut, End, Pause, Sale, Stall, Step
@@ -172,6 +174,9 @@ class Server(asyncio.Protocol):
         elif path.endswith("/embeddings"):
             self._log.exchanges.append(exchange)
             self._embed(exchange, body or {})
+        elif path.endswith("/messages"):
+            self._log.exchanges.append(exchange)
+            self._message(exchange, headers, body or {})
         elif not path.endswith("/chat/completions"):
             self._send_json(404, replies.error("Unknown request URL", kind="invalid_request_error"))
         else:
@@ -212,6 +217,26 @@ class Server(asyncio.Protocol):
             usage = order.options.get("usage") != "none"
             self._send_json(200, embeddings.answer(request, usage=usage, floats="floats" in order.options))
 
+    def _message(self, exchange: Exchange, headers: dict[str, str], asked: dict[str, Any]) -> None:
+        request = messages.as_chat(asked)
+        order = self._ordered(request)
+        exchange.order = order.text
+        if self._key and headers.get("x-api-key") != self._key:
+            self._send_json(401, messages.error(401, scripts.SECRET_WORDS))
+        elif not asked.get("messages") or not asked.get("max_tokens"):
+            self._send_json(400, messages.error(400, "messages: required, max_tokens: required"))
+        elif order.has("hangup"):
+            self._cut()
+        elif order.has("mute"):
+            pass
+        elif order.has("status"):
+            self._refuse(order, messages.error)
+        else:
+            exchange.sale.prompt = scripts.prompt_tokens(request)
+            newline = "\r\n" if order.has("crlf") else "\n"
+            reply = MessagesReply(id=f"msg_{secrets.token_hex(6)}", model=str(asked["model"]), newline=newline)
+            self._play(order, request, streamed=bool(asked.get("stream")), script=messages, reply=reply)
+
     def _ordered(self, request: dict[str, Any]) -> Order:
         order = order_of(request)
         if self._pace_ms and "pace" not in order.options:
@@ -222,14 +247,15 @@ class Server(asyncio.Protocol):
         still = self._log.faults[order.text] <= order.number("times", 1)
         return Order(text=order.text, name=order.name, payload=order.payload, options=order.options, faulty=still)
 
-    def _refuse(self, order: Order) -> None:
+    def _refuse(self, order: Order, error: Callable[[int, str], dict[str, Any]] | None = None) -> None:
         status = int(order.number("status", 500))
         words = order.payload if "words" in order.options else scripts.SECRET_WORDS
         after = order.options.get("after", "1" if status == HTTPStatus.TOO_MANY_REQUESTS else "")
-        wait = {"Retry-After": after} if after else {}
-        code = order.options.get("code")
-        body = replies.error(words, kind="invalid_request_error", code=code, param=order.options.get("param"))
-        self._send_json(status, body, headers=wait)
+        code, param = order.options.get("code"), order.options.get("param")
+        body = replies.error(words, kind="invalid_request_error", code=code, param=param)
+        self._send_json(
+            status, error(status, words) if error else body, headers={"Retry-After": after} if after else {}
+        )
 
     def _reply(self, exchange: Exchange, order: Order, request: dict[str, Any]) -> None:
         newline = "\r\n" if order.has("crlf") else "\n"
@@ -237,9 +263,13 @@ class Server(asyncio.Protocol):
         id = f"chatcmpl-{secrets.token_hex(6)}"
         reply = Reply(id=id, model=str(request["model"]), include_usage=wanted, newline=newline)
         exchange.sale.prompt = scripts.prompt_tokens(request)
-        streamed = bool(request.get("stream")) and not order.has("json")
-        script = scripts.stream if streamed else scripts.whole
-        self._steps = script(order, request, reply, exchange.sale)
+        self._play(order, request, streamed=bool(request.get("stream")), script=scripts, reply=reply)
+
+    def _play(self, order: Order, request: dict[str, Any], *, streamed: bool, script: Any, reply: Any) -> None:
+        assert self._exchange
+        streamed = streamed and not order.has("json")
+        play = script.stream if streamed else script.whole
+        self._steps = play(order, request, reply, self._exchange.sale)
         kind = "text/event-stream; charset=utf-8" if streamed else "application/json"
         extra = {"Content-Encoding": "gzip"} if order.has("gzip") else {}
         self._start(200, kind, extra)

@@ -36,8 +36,9 @@ class Cast:
         options = fields.pop("options", {})
         # Whoever uses litellm first waits for its import; only where the upstream says nothing is the wait the point.
         patience = {"idle_timeout_s": 1, "first_byte_timeout_s": 1 if "mute" in model else 30}
-        if model.startswith("openai/"):
-            skills.append(SkillChoice(skill="openai", options={"base_url": self.upstream_url, **patience, **options}))
+        provider = model.partition("/")[0]
+        if provider in ("openai", "anthropic"):
+            skills.append(SkillChoice(skill=provider, options={"base_url": self.upstream_url, **patience, **options}))
         elif not model.startswith("scripted/"):
             skills.append(SkillChoice(skill="litellm", options={**patience, **options}))
         elif options:
@@ -79,4 +80,4 @@ def ask(words: str) -> list[ChatCompletionMessageParam]:
 
 def model_on(skill: str, order: str) -> str:
     """The model's name by which `skill` asks the fake upstream for `order`."""
-    return f"{'openai' if skill == 'openai' else PROVIDER}/{order}"
+    return f"{skill if skill in ('openai', 'anthropic') else PROVIDER}/{order}"

@@ -9,7 +9,7 @@ import pytest
 from tests.live.cast import Cast, ask, model_on
 from tests.live.server import LiveServer
 
-SKILLS = ["scripted", "openai", "litellm"]
+SKILLS = ["scripted", "openai", "anthropic", "litellm"]
 LOOK: Any = {
     "type": "function",
     "function": {"name": "look", "parameters": {"type": "object", "properties": {"at": {"type": "string"}}}},

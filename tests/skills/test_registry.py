@@ -102,3 +102,19 @@ def test_an_unknown_skill_is_named_beside_the_known() -> None:
 )
 def test_a_models_provider_says_which_skill_serves_it(model: str, skill: str) -> None:
     assert registry.model_skill_for(model) == skill
+
+
+@pytest.mark.parametrize(
+    ("model", "chosen", "skill"),
+    [
+        ("anthropic/claude", (), "anthropic"),
+        ("anthropic/claude", ("litellm",), "litellm"),
+        ("anthropic/claude", ("litellm", "anthropic"), "anthropic"),
+        ("openai/gpt-4o", ("litellm", "clock"), "litellm"),
+        ("scripted/persona", ("litellm",), "scripted"),
+    ],
+)
+def test_an_owner_may_choose_litellm_in_place_of_a_providers_own_skill(
+    model: str, chosen: tuple[str, ...], skill: str
+) -> None:
+    assert registry.model_skill_for(model, chosen=chosen) == skill
