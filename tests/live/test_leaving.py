@@ -52,7 +52,7 @@ def streaming(live: LiveServer, cast: Cast, address: str, words: str) -> Iterato
         yield Streaming(response)
 
 
-@pytest.mark.parametrize("skill", ["openai", "litellm"])
+@pytest.mark.parametrize("skill", ["openai", "anthropic", "litellm"])
 def test_whoever_hangs_up_after_any_chunk_frees_the_upstream_and_the_money(
     live: LiveServer, cast: Cast, upstream: Upstream, books: Books, skill: str
 ) -> None:

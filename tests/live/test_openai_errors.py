@@ -149,7 +149,7 @@ FAULTS = {
 
 
 @pytest.mark.usefixtures("litellm_is_here")
-@pytest.mark.parametrize("skill", ["openai", "litellm"])
+@pytest.mark.parametrize("skill", ["openai", "anthropic", "litellm"])
 @pytest.mark.parametrize("order", FAULTS)
 def test_an_upstream_that_fails_at_once_is_an_honest_error(
     live: LiveServer, cast: Cast, skill: str, order: str

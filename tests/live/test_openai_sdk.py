@@ -59,7 +59,7 @@ def test_the_stream_helper_reads_it(live: LiveServer, cast: Cast) -> None:
     assert completion.choices[0].message.content == "Hello there."
 
 
-@pytest.mark.parametrize("skill", ["openai", "litellm"])
+@pytest.mark.parametrize("skill", ["openai", "anthropic", "litellm"])
 def test_the_agents_calculator_is_used_inside_a_streamed_answer(live: LiveServer, cast: Cast, skill: str) -> None:
     address = cast.publish(model=model_on(skill, "tool-calculate"))
 
@@ -82,7 +82,7 @@ def test_the_persona_calculates_inside_a_streamed_answer(live: LiveServer, cast:
     assert not any(c.delta.tool_calls for chunk in chunks for c in chunk.choices)
 
 
-@pytest.mark.parametrize("skill", ["openai", "litellm"])
+@pytest.mark.parametrize("skill", ["openai", "anthropic", "litellm"])
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_client_tool_is_returned_answered_and_continued(
     live: LiveServer, cast: Cast, skill: str, *, streamed: bool
@@ -101,7 +101,7 @@ def test_a_client_tool_is_returned_answered_and_continued(
     assert "a bird" in (answer.choices[0].message.content or "")
 
 
-@pytest.mark.parametrize("skill", ["openai", "litellm"])
+@pytest.mark.parametrize("skill", ["openai", "anthropic", "litellm"])
 def test_in_a_mixed_turn_only_the_clients_call_comes_back(live: LiveServer, cast: Cast, skill: str) -> None:
     address = cast.publish(model=model_on(skill, "echo"))
     orders = '/tools-calculate+look [{"expression": "6 * 7"}, {"at": "sky"}]'
@@ -141,7 +141,7 @@ def test_an_agents_own_address_is_a_base_url(live: LiveServer, cast: Cast) -> No
     assert answer.model == address
 
 
-@pytest.mark.parametrize("skill", ["openai", "litellm"])
+@pytest.mark.parametrize("skill", ["openai", "anthropic", "litellm"])
 @pytest.mark.parametrize("order", ["fault-nousage", "usage-empty-choices", "usage-repeated"])
 def test_usage_is_known_however_the_upstream_tells_it(live: LiveServer, cast: Cast, skill: str, order: str) -> None:
     address = cast.publish(model=model_on(skill, order))

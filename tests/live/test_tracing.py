@@ -41,7 +41,7 @@ def trace(observed: LiveServer, cast: Cast, upstream: Upstream, books: Books) ->
     return call
 
 
-@pytest.mark.parametrize("skill", ["openai", "litellm"])
+@pytest.mark.parametrize("skill", ["openai", "anthropic", "litellm"])
 def test_the_clients_trace_goes_through_to_the_upstream(trace: Callable[..., tuple[str, str, str]], skill: str) -> None:
     logged, stored, heard = trace(skill, traceparent=TRACEPARENT)
 
@@ -49,7 +49,7 @@ def test_the_clients_trace_goes_through_to_the_upstream(trace: Callable[..., tup
     assert heard == TRACEPARENT
 
 
-@pytest.mark.parametrize("skill", ["openai", "litellm"])
+@pytest.mark.parametrize("skill", ["openai", "anthropic", "litellm"])
 def test_without_one_a_request_gets_a_trace_of_its_own(trace: Callable[..., tuple[str, str, str]], skill: str) -> None:
     first, second = trace(skill), trace(skill)
 
