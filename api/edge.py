@@ -16,7 +16,7 @@ from prometheus_client import Counter
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from api import metrics, performance
-from api.cors import cors_headers
+from api.cors import cors_headers, is_api, preflight_headers
 from api.errors import problem_of
 from api.limits import headers_of as limit_headers
 from api.problems import Headers, Problem, Refused, body_of, headers_of
@@ -150,7 +150,7 @@ class Exchange:
         self.status = status
         if self.tape is not None:
             self.tape.begin(status, list(headers))
-        every: Headers = [*self.marks(), *_ALWAYS, *cors_headers(self.headers), *headers]
+        every: Headers = [*self.marks(), *_ALWAYS, *cors_headers(self.scope["path"], self.headers), *headers]
         await self._send({"type": "http.response.start", "status": status, "headers": every, "trailers": False})
 
     async def write(self, body: bytes, *, more: bool) -> None:
@@ -230,7 +230,7 @@ async def serve(
         clear_contextvars()
         bind_contextvars(request_id=exchange.request_id, trace_id=exchange.trace_id)
         try:
-            await handler(exchange)
+            await (_preflight if _is_preflight(exchange.scope) else handler)(exchange)
         except ClientGone:
             exchange.status = CLIENT_GONE
         except Exception as error:  # noqa: BLE001 the edge of a request is where everything ends up
@@ -247,6 +247,16 @@ async def serve(
             metrics.in_progress.dec()
             performance.everybody.active -= 1
             _note(exchange, problem, span, route=route)
+
+
+def _is_preflight(scope: HTTPScope) -> bool:
+    return scope["method"] == "OPTIONS" and is_api(scope["path"])
+
+
+async def _preflight(exchange: Exchange) -> None:
+    """Say to a browser what it may ask for, the same at every address of the API's."""
+    await exchange.start(204, preflight_headers(exchange.scope["path"], exchange.headers))
+    await exchange.write(b"", more=False)
 
 
 def _note(exchange: Exchange, problem: Problem | None, span: Span, *, route: str) -> None:

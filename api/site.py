@@ -17,6 +17,7 @@ from django.conf import settings
 from django.urls import Resolver404, resolve
 
 from api.auth import recognise
+from api.cors import cors_headers
 from api.edge import Exchange, serve, too_large, too_slow
 from api.limits import count_read
 from api.problems import Problem, Refused
@@ -53,7 +54,8 @@ async def observed(
             if replaced := _replacement(exchange, message["headers"]):
                 await exchange.refuse(replaced)
                 return
-            message = {**message, "headers": [*exchange.marks(), *message["headers"]]}
+            readable = cors_headers(scope["path"], exchange.headers)
+            message = {**message, "headers": [*exchange.marks(), *readable, *message["headers"]]}
         if not replaced:
             await send(message)
 

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import os
+import re
 import secrets
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -43,6 +44,9 @@ class Environment(BaseSettings):
     )
     trusted_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Origins (https://…) whose forms are accepted, separated by commas."
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Origins whose pages may call the API from a browser, separated by commas; * for all."
     )
     https: bool = Field(False, description="Served over HTTPS: cookies are secure and plain HTTP is redirected.")
 
@@ -186,12 +190,26 @@ class Environment(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe line written.")
 
     @field_validator(
-        "allowed_hosts", "trusted_origins", "trusted_proxies", "outbound_allow", "outbound_ports", mode="before"
+        "allowed_hosts",
+        "cors_origins",
+        "trusted_origins",
+        "trusted_proxies",
+        "outbound_allow",
+        "outbound_ports",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if origin != "*" and not re.fullmatch(r"https?://[a-z0-9.-]+(:\d{1,5})?", origin):
+                raise ValueError(f"write https://host or https://host:port in lower case, or *, not {origin!r}")
         return value
 
     @field_validator("outbound_allow")

@@ -6,7 +6,6 @@ from typing import TypeAlias
 from agents.services.run_stream import RunStream
 from api import drain
 from api.auth import recognise, require
-from api.cors import preflight_headers
 from api.edge import Exchange, method_not_allowed
 from api.limits import Slot
 from api.openai.amounts import usd
@@ -19,10 +18,6 @@ Answer: TypeAlias = Callable[[Exchange, Slot], Awaitable[None]]
 
 async def admit(exchange: Exchange, answer: Answer) -> None:
     """Have `answer` answer a POST of somebody who may use models, while the key has a place for one more request."""
-    if exchange.scope["method"] == "OPTIONS":
-        await exchange.start(204, preflight_headers(exchange.headers))
-        await exchange.write(b"", more=False)
-        return
     if exchange.scope["method"] != "POST":
         raise method_not_allowed("POST", "OPTIONS")
     drain.refuse_when_draining()

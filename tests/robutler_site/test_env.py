@@ -83,6 +83,7 @@ def test_ports_are_numbers_separated_by_commas(monkeypatch: pytest.MonkeyPatch) 
         ("DATABASE_URL", "postgresql://robutler_app:a/b@db/robutler", "%2F"),
         ("REDIS_URL", "redis://:a/b@cache/0", "%2F"),
         ("ROBUTLER_METRICS_TOKEN", "short", "16 ASCII characters"),
+        ("ROBUTLER_CORS_ORIGINS", "https://app.example/path", "https://host"),
         ("ROBUTLER_ENV", "prod", "'development', 'test' or 'production'"),
         ("ROBUTLER_OUTBOUND_ALLOW", "localhost", "write host:port"),
         ("ROBUTLER_OUTBOUND_ALLOW", "localhost:99999", "write host:port"),
