@@ -7,7 +7,7 @@ import msgspec
 UsageSource = Literal["provider", "counted", "estimated"]
 
 
-MOST_TOKENS = 1_000_000_000
+MOST_TOKENS = 10_000_000
 """Nobody uses more in one call; whoever says so is mistaken."""
 
 

@@ -6,7 +6,7 @@ the sixth event. A last user message that begins with `/` overrides the model: `
 Names: `echo` (also any unknown one), `count-N`, `tool-NAME`, `tools-NAME+NAME`, `raw` (the message is the stream, which
 `stalling` never ends), and those of `ALIASES`.
 Options: `pace` ms between pieces · `size` characters a piece (echo) · `reasoning` pieces first · `n` is the request's ·
-`deaf` ignores max_tokens · `usage` none, last, every, negative, float, string, huge (default: OpenAI's own way) ·
+`deaf` ignores max_tokens · `usage` none, last, every, negative, float, string, digits, huge (else OpenAI's own way) ·
 `crlf` · `comments` between events · `dribble` bytes a write · `parts` content as a list · `json` a whole completion ·
 `nofinish` · `nodone` · `gzip` claims an encoding · `floats` embeddings are numbers, whatever was asked for.
 Faults: `status` with `after` (Retry-After seconds) and `words` · `hangup` before the first byte · `mute` says nothing ·

@@ -9,7 +9,7 @@ from tests.fakes import upstream_replies as replies
 from tests.fakes.upstream_orders import Order, calls_of, text_pieces
 from tests.fakes.upstream_replies import Reply
 
-ABSURD: dict[str, Any] = {"negative": -5, "float": 1.5, "string": "many", "huge": 10**12}
+ABSURD: dict[str, Any] = {"negative": -5, "float": 3.7, "string": "many", "digits": "12", "huge": 10**9}
 SECRET_WORDS = "Incorrect API key provided: sk-upstream-secret-0123456789. See http://10.0.0.7:9000/internal for help."
 
 

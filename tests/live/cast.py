@@ -26,12 +26,13 @@ class Cast:
     upstream_url: str
 
     def publish(self, *, model: str, **fields: Any) -> str:
-        """Publish an agent of Acme's, open to all; answers its full address."""
+        """Publish an agent of Acme's or another `owner`'s, open to all; answers its full address."""
         import outbound
         from agents.services.drafts import SkillChoice
         from tests import make
 
-        outbound.configure(allow=[urlsplit(self.upstream_url).netloc])  # a draft's address is checked as it is saved
+        # A draft's address is checked as it is saved.
+        outbound.configure(allow=[urlsplit(self.upstream_url).netloc, *fields.pop("allow", ())])
         skills = [SkillChoice(skill="calculator"), *fields.pop("skills", ())]
         options = fields.pop("options", {})
         # Whoever uses litellm first waits for its import; only where the upstream says nothing is the wait the point.
@@ -44,8 +45,9 @@ class Cast:
         elif options:
             skills.append(SkillChoice(skill="scripted", options=options))
         price = {"price_per_run_nanos": PER_RUN_NANOS, "output_price_pico": 1_000_000_000, **fields}
-        agent = make.published(self.acme, model=model, visibility="public", skills=skills, **price)
-        return f"{self.acme.slug}/{agent.slug}"
+        owner = price.pop("owner", self.acme)
+        agent = make.published(owner, model=model, visibility="public", skills=skills, **price)
+        return f"{owner.slug}/{agent.slug}"
 
     def talker(self, skill: str = "scripted", order: str = "echo") -> str:
         """Publish an agent that repeats what it is told, or follows the order."""

@@ -215,3 +215,45 @@ def is_held(live: LiveServer, connection: socket.socket) -> bool:
     ends = f"{live.port:04X}", f"{connection.getsockname()[1]:04X}"
     established = "01"
     return any((row[1].rpartition(":")[2], row[2].rpartition(":")[2]) == ends and row[3] == established for row in rows)
+
+
+# --- OV-13: a provider that hangs -------------------------------------------------------------------------------------
+
+REST_S = 3.0
+
+
+@pytest.fixture
+def cautious(start: Start) -> Generator[LiveServer]:
+    """A server that leaves a provider alone after five failures, for a few seconds."""
+    with start(ROBUTLER_MODEL_FAILURES="5", ROBUTLER_MODEL_REST_S=str(REST_S)) as running:
+        yield running
+
+
+def test_ov_13_a_provider_that_accepts_and_never_answers(cautious: LiveServer, cast: Cast, upstream: Upstream) -> None:
+    patience = {"first_byte_timeout_s": 0.3, "retries": 0}
+    ours, theirs = (
+        cast.publish(model=model_on("openai", "echo"), options=patience, owner=owner)
+        for owner in (cast.acme, cast.globex)
+    )
+    order = "count-3:mute:times=5:case=ov-13"
+
+    def told(address: str) -> tuple[int, str]:
+        headers = {"Authorization": f"Bearer {cast.globex_key}"}
+        answer = httpx.post(
+            f"{cautious.url}/v1/chat/completions", json=ask(address, f"/{order}"), headers=headers, timeout=30
+        )
+        return answer.status_code, answer.json().get("error", {}).get("code", "")
+
+    def reached() -> int:
+        return sum(exchange.order == order for exchange in upstream.exchanges)
+
+    hung = [told(ours) for _ in range(5)]
+    at_rest, reached_at_rest = told(ours), reached()
+    neighbours = told(theirs)
+    recovered = eventually(lambda: told(ours) == (200, ""), within_s=10 * REST_S)
+
+    assert hung == [(504, "upstream_timeout")] * 5
+    assert (at_rest, reached_at_rest) == ((503, "upstream_overloaded"), 5)
+    assert neighbours == (200, "")
+    assert recovered
+    assert reached() == 7

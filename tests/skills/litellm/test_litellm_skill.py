@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from contextlib import aclosing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -69,6 +70,21 @@ async def test_every_way_of_saying_the_same_reads_the_same(upstream: Upstream, p
     assert [chunk.finish_reason for chunk in chunks if chunk.finish_reason] == ["stop"]
     assert chunks[-1].usage
     assert (chunks[-1].usage.input_tokens, chunks[-1].usage.output_tokens) == (2, count)
+
+
+async def test_a_prefix_that_nobody_here_has_heard_of_needs_no_code(upstream: Upstream) -> None:
+    prefix = "nscale"
+    root = Path(client.__file__).parents[2]
+    ours = [
+        path for folder in ("skills", "agents", "billing", "api", "outbound") for path in (root / folder).rglob("*.py")
+    ]
+
+    chunks = await collected(context(upstream, credentials={prefix: KEY}), request(f"{prefix}/count-3"))
+
+    assert "".join(chunk.text for chunk in chunks) == "1 2 3 "
+    assert upstream.exchanges[0].headers["authorization"] == f"Bearer {KEY}"
+    assert len(ours) > 100
+    assert not [path for path in ours if prefix in path.read_text()]
 
 
 @each_provider
