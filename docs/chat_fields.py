@@ -2,26 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from msgspec import inspect
 
-from api.openai import messages, parameters, tools
-
-FIELDS: Mapping[str, Any] = {
-    **parameters.TYPES,
-    "function_call": Literal["none", "auto"] | tools.Named,
-    "functions": tools.Functions,
-    "max_completion_tokens": parameters.Tokens,
-    "max_tokens": parameters.Tokens,
-    "messages": messages.Conversation,
-    "model": parameters.ModelName,
-    "stream": bool,
-    "stream_options": parameters.StreamOptions,
-    "tool_choice": tools.Mode | tools.Choice,
-    "tools": tools.Tools,
-}
-"""The type of every field of OpenAI's."""
+from api.openai.fields import FIELDS
 
 FORWARDED = "Forwarded."
 REFUSED = "Refused: 400 `unsupported_parameter`."

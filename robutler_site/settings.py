@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "agents",
     "robutler_site",
     "rest_framework",
+    "drf_spectacular_sidecar",  # the pages of the API's document
     # Only the clock reads its tables; a web process starts without Celery and all it brings along.
     *([] if _SERVES else ["django_celery_beat"]),
 ]

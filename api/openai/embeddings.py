@@ -38,13 +38,13 @@ Token: TypeAlias = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 Tokens: TypeAlias = Annotated[list[Token], Meta(min_length=1, max_length=MAX_TOKENS)]
 ModelName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
 
-_TYPES: dict[str, Any] = {
+TYPES: dict[str, Any] = {
     "dimensions": Annotated[int, Meta(ge=1, le=MAX_DIMENSIONS)] | None,
     "encoding_format": Literal["float", "base64"] | None,
     "model": ModelName,
     "user": Annotated[str, Meta(max_length=512)] | None,
 }
-_decoders = {name: msgspec.json.Decoder(kind) for name, kind in _TYPES.items()}
+_decoders = {name: msgspec.json.Decoder(kind) for name, kind in TYPES.items()}
 _text = msgspec.json.Decoder(Text)
 _texts = msgspec.json.Decoder(Annotated[list[Text], Meta(min_length=1, max_length=MAX_INPUTS)])
 _tokens = msgspec.json.Decoder(Tokens)

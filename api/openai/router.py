@@ -18,6 +18,7 @@ from api.edge import method_not_allowed, recorded
 from api.errors import problem_of
 from api.openai import estimates, keys, queries, runs, shapes, usage
 from api.openai.access import caller_of, optional, required
+from api.openai.document import document
 from api.problems import InvalidRequest, Problem, Refused, body_of, headers_of
 from skills.sdk import ToolRetry
 from tenants import permissions
@@ -41,7 +42,7 @@ def misasked(request: HttpRequest, error: ValidationError) -> HttpResponse:
     return told(request, queries.invalid(error))
 
 
-@api.get("/v1/models", auth=required)
+@api.get("/v1/models", auth=required, tags=["Agents"], summary="List agents")
 async def models(request: HttpRequest) -> HttpResponse:
     """List the agents that this key may call."""
     caller = caller_of(request, with_any_of=_READERS)
@@ -50,7 +51,7 @@ async def models(request: HttpRequest) -> HttpResponse:
     return _json({"object": "list", "data": data})
 
 
-@api.get("/v1/models/{path:id}", auth=required)
+@api.get("/v1/models/{path:id}", auth=required, tags=["Agents"], summary="One agent")
 async def one_model(request: HttpRequest, id: str) -> HttpResponse:
     """One of the agents that this key may call, by its name."""
     caller = caller_of(request, with_any_of=_READERS)
@@ -62,7 +63,19 @@ for noun in (keys, usage, runs, estimates):
     api.add_router("/v1", noun.router)
 
 
-@api.get("/")
+@api.get("/v1/openapi.json", include_in_schema=False)
+async def openapi(request: HttpRequest) -> HttpResponse:
+    """The description of all this, for machines."""
+    return HttpResponse(document(), content_type="application/json")
+
+
+@api.get("/v1/docs", include_in_schema=False)
+async def docs(request: HttpRequest) -> HttpResponse:
+    """The same, for people."""
+    return render(request, "public/api.html")
+
+
+@api.get("/", include_in_schema=False)
 async def home(request: HttpRequest) -> HttpResponse:
     """The platform: a page for browsers, JSON for everyone else."""
     introduction = shapes.platform(await selectors.listed_publicly())
@@ -71,7 +84,7 @@ async def home(request: HttpRequest) -> HttpResponse:
     return _json(introduction)
 
 
-@api.api_operation(_EVERY_METHOD, f"/{{{converters.AGENT_PATH}:path}}")
+@api.api_operation(_EVERY_METHOD, f"/{{{converters.AGENT_PATH}:path}}", include_in_schema=False)
 async def at_agent(request: HttpRequest, path: str) -> HttpResponse:
     """An agent's information, or what its skills answer under its address."""
     caller = await optional(request)
