@@ -76,12 +76,14 @@ class Answering:
     def _translated(self, request: ModelRequest, candidate: Candidate) -> ModelRequest:
         """The request without what this candidate is not to be sent."""
         omissions = Omissions(candidate.skill, candidate.model, self._ctx.ignored)
+        parameters = omissions.without_vendors(request.parameters)
+        self._ctx.ignored.update(request.parameters.keys() - parameters.keys())
         return msgspec.structs.replace(
             request,
             model=candidate.model,
             messages=omissions.messages(request.messages),
             tools=omissions.tools(request.tools),
-            parameters=omissions.without_vendors(request.parameters),
+            parameters=parameters,
         )
 
     def _verdict(self, failures: Sequence[ModelFailed]) -> ModelFailed:

@@ -13,6 +13,7 @@ import msgspec
 
 from skills.litellm import failures
 from skills.litellm.arguments import arguments_of, without_addresses
+from skills.litellm.silence import broken
 from skills.litellm.witness import Witness
 from skills.sdk import Chunk, Credential, FinishReason, ModelRequest, ModelUnreachable, ToolCallFragment, Usage
 from skills.sdk.circuits import Route
@@ -39,6 +40,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     first_byte_s: float
     idle_s: float
     total_s: float
+    ignored: set[str]
+    """The run's names of what was left out."""
 
 
 async def vendor() -> ModuleType:
@@ -55,9 +58,10 @@ async def attempt(call: Call) -> AsyncGenerator[Chunk]:
     import httpx
     from litellm.llms.base_llm.base_model_iterator import BaseModelResponseIterator
 
-    messages = await without_addresses(call.request.messages)
+    request = broken(litellm, call.request, provider=call.provider, model=call.model, ignored=call.ignored)
+    messages = await without_addresses(request.messages)
     arguments = arguments_of(
-        call.request,
+        request,
         provider=call.provider,
         model=call.model,
         credential=call.credential,
@@ -79,6 +83,8 @@ async def attempt(call: Call) -> AsyncGenerator[Chunk]:
                 piece = await anext(stream, None)
             while piece is not None:
                 reported = getattr(piece, "usage", None) or reported
+                for index, words in witness.refusals():
+                    yield Chunk(choice=index, refusal=words)
                 for chunk in _chunks(piece, ended=witness.has_ended(stream)):
                     yield msgspec.structs.replace(chunk, about=_about(piece)) if about else chunk
                     about = False
@@ -120,7 +126,6 @@ def _chunks(piece: Any, *, ended: bool) -> Iterator[Chunk]:
             choice=choice.index,
             text=_text(said, "content"),
             reasoning=_text(said, "reasoning_content"),
-            refusal=_text(said, "refusal"),
             tool_calls=tuple(_fragments(said)),
             logprobs=_plain(getattr(choice, "logprobs", None)),
             extras=_extras(said),

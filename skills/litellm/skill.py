@@ -62,6 +62,7 @@ class LiteLLMSkill(ModelSkill):
             first_byte_s=self.options.first_byte_timeout_s,
             idle_s=self.options.idle_timeout_s,
             total_s=self.options.total_timeout_s,
+            ignored=ctx.ignored,
         )
 
     async def _embedding_call(self, ctx: RunContext, request: EmbeddingRequest) -> EmbeddingCall:

@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -24,6 +24,12 @@ class Witness:
         """`passes_over_errors` is the class of litellm's readers that skip what they cannot read."""
         self._passes_over_errors = passes_over_errors
         self._gave_reason: bool | None = None
+        self._refusals: list[tuple[int, str]] = []
+
+    def refusals(self) -> list[tuple[int, str]]:
+        """Words of refusal that came since this was last asked, and their choices: litellm passes over them."""
+        heard, self._refusals = self._refusals, []
+        return heard
 
     def watch(self, stream: Any) -> None:
         """Stand before litellm's stream, wherever its provider's module lets us.
@@ -51,7 +57,7 @@ class Witness:
             strict = isinstance(reader, self._passes_over_errors)
             reader.streaming_response = self._lines(cast(AsyncGenerator[Any], lines), strict=strict)
             return reader
-        return _Chunks(reader) if hasattr(reader, "__aiter__") else reader
+        return _Chunks(reader, self._refusals_in) if hasattr(reader, "__aiter__") else reader
 
     async def _lines(self, lines: AsyncGenerator[Any], *, strict: bool) -> AsyncGenerator[Any]:
         """The lines without comments, up to the end mark, of which litellm would make a reason to stop."""
@@ -64,7 +70,17 @@ class Witness:
                     return
                 elif not line.startswith(":"):
                     self._look_for_geminis_reason(line)
+                    if '"refusal":"' in line or '"refusal": "' in line:
+                        self._refusals_in(_event(line))
                     yield _checked(line, strict=strict)
+
+    def _refusals_in(self, event: Any) -> None:
+        choices = event.get("choices") if isinstance(event, dict) else None
+        for choice in choices if isinstance(choices, list) else ():
+            delta = choice.get("delta") if isinstance(choice, dict) else None
+            words = delta.get("refusal") if isinstance(delta, dict) else None
+            if isinstance(words, str) and isinstance(index := choice.get("index", 0), int):
+                self._refusals.append((index, words))
 
     def _look_for_geminis_reason(self, line: str) -> None:
         """Litellm's module for Gemini gives every piece a reason. Quotes within text would stand behind backslashes."""
@@ -104,11 +120,19 @@ def _checked(line: str, *, strict: bool) -> str:
     return line
 
 
-class _Chunks:
-    """The chunks of OpenAI's client, without usage that cannot be true."""
+def _event(line: str) -> Any:
+    try:
+        return msgspec.json.decode(line.removeprefix("data:").strip())
+    except msgspec.DecodeError:
+        return None
 
-    def __init__(self, reader: Any) -> None:
+
+class _Chunks:
+    """The chunks of OpenAI's client, without usage that cannot be true; `refusals_in` sees those with refusals."""
+
+    def __init__(self, reader: Any, refusals_in: Callable[[Any], None]) -> None:
         self._reader = reader
+        self._refusals_in = refusals_in
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return self
@@ -118,6 +142,8 @@ class _Chunks:
         usage: Any = getattr(chunk, "usage", None)
         if usage is not None and not is_possible_usage(usage.model_dump(warnings=False)):
             chunk.usage = None
+        if any(getattr(choice.delta, "refusal", None) for choice in getattr(chunk, "choices", None) or ()):
+            self._refusals_in(chunk.model_dump(include={"choices"}, warnings=False))
         return chunk
 
     async def aclose(self) -> None:

@@ -1,13 +1,16 @@
 """No provider's module fetches an address: images are in the message before litellm sees it."""
 
 import base64
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 
 import outbound
+from skills.litellm import LiteLLMSkill
 from skills.litellm.arguments import IMAGES_MAX, without_addresses
-from skills.sdk import ModelRejected
+from skills.sdk import ModelRejected, ModelRequest, testing
+from skills.sdk.testing import MemorySecrets
 from tests.fakes.upstream import Upstream
 from tests.outbound.conftest import running
 
@@ -84,3 +87,23 @@ async def test_nothing_else_is_given_by_address(part: dict[str, Any]) -> None:
 async def test_there_are_so_many_images_by_address_and_no_more() -> None:
     with pytest.raises(ModelRejected, match="At most"):
         await without_addresses(showing(*[image("http://x.example/")] * (IMAGES_MAX + 1)))
+
+
+@pytest.mark.parametrize("provider", ["openai", "hosted_vllm"])
+async def test_pictures_sounds_and_files_pass(upstream: Upstream, provider: str) -> None:
+    parts: list[dict[str, Any]] = [
+        {"type": "text", "text": "hello you"},
+        image(INLINE, detail="low"),
+        {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
+        {"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA", "filename": "a.pdf"}},
+    ]
+    ctx = testing.context(
+        secrets=MemorySecrets(credentials={provider: "sk-1"}, base_url=upstream.base_url, platform=True)
+    )
+    request = ModelRequest(model=f"{provider}/echo", messages=showing(*parts))
+
+    async with aclosing(LiteLLMSkill().stream(ctx, request)) as chunks:
+        assert [chunk async for chunk in chunks]
+
+    assert upstream.exchanges[-1].body is not None
+    assert upstream.exchanges[-1].body["messages"] == showing(*parts)
