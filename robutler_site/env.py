@@ -139,6 +139,11 @@ class Environment(BaseSettings):
     keep_alive_s: float = Field(10, gt=0, le=300, description="Seconds of silence before a stream sends a comment.")
     drain_s: float = Field(120, ge=0, le=3_600, description="How long streams may finish when the process stops.")
     max_parallel_runs: int = Field(2_000, ge=1, le=100_000, description="Most runs of one process at a time.")
+    run_share_percent: int = Field(
+        25, ge=1, le=100, description="Of those, most that one organization has while others wait, in percent."
+    )
+    run_wait_s: float = Field(2, ge=0, le=60, description="How long a run waits for its place before it is refused.")
+    max_waiting_runs: int = Field(1_000, ge=0, le=100_000, description="Most runs that wait at a time.")
     model_failures: int = Field(
         5, ge=1, le=10_000, description="After so many failures in a row a model's provider is left alone for a while."
     )

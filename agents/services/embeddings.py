@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
-from django.conf import settings
 from django.db import OperationalError
 
 from agents.adapters.http import SafeHttp
@@ -56,7 +55,7 @@ async def start_embedding(*, caller: Caller, call: EmbeddingCall) -> RunStream:
     PriceUnavailable, InsufficientFunds, ModelRejected and what else keeps it from beginning; what goes wrong later
     is raised by iterating. Whoever leaves pays all the same: the provider has read the inputs by then.
     """
-    with running().admitted(at_most=settings.ROBUTLER.max_parallel_runs):
+    async with running().admitted(caller.organization_id):
         run = await _prepared(caller, call)
         run.launch()
     await run.begun()

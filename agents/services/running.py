@@ -3,17 +3,19 @@
 import asyncio
 import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from django.conf import settings
 from django.db import DatabaseError
 
 from agents import loader
 from agents.adapters.run_writer import run_writer
-from agents.errors import Draining, TooManyRuns
+from agents.errors import Draining
+from agents.services.admission import Admission, Terms
 from billing import ledger
 from billing.errors import BillingError
 from tenants import notify
@@ -39,7 +41,7 @@ class Running:
     def __init__(self) -> None:
         self._runs: set[RunTask] = set()
         self._checkpointers: dict[asyncio.AbstractEventLoop, asyncio.Task[None]] = {}
-        self._preparing = 0
+        self._admission = Admission()
         self._is_draining = False
         notify.subscribe("revoked", self.stop_for_key)
 
@@ -51,24 +53,20 @@ class Running:
         """Whether the process is about to end."""
         return self._is_draining
 
-    @contextmanager
-    def admitted(self, *, at_most: int) -> Iterator[None]:
+    @asynccontextmanager
+    async def admitted(self, organization_id: UUID) -> AsyncGenerator[None]:
         """Keep a place for a run that is being prepared; inside, it is taken in. Raises Draining or TooManyRuns."""
         if self._is_draining:
             raise Draining
-        if len(self._runs) + self._preparing >= at_most:
-            raise TooManyRuns
-        self._preparing += 1
-        try:
+        async with self._admission.place(organization_id, _terms()):
             yield
-        finally:
-            self._preparing -= 1
 
     def add(self, run: "RunTask") -> None:
         """Take a run in. Raises Draining if the process has begun to stop while the run was prepared."""
         if self._is_draining:
             raise Draining
         self._runs.add(run)
+        self._admission.take(run.reservation.payer)
         loop = asyncio.get_running_loop()
         checkpointer = self._checkpointers.get(loop)
         if checkpointer is None or checkpointer.done():
@@ -77,7 +75,9 @@ class Running:
 
     def remove(self, run: "RunTask") -> None:
         """Let a run go that is settled."""
-        self._runs.discard(run)
+        if run in self._runs:
+            self._runs.remove(run)
+            self._admission.give_back(run.reservation.payer)
 
     def stop_all(self) -> None:
         """Stop every run at once; each is settled and tells its reader."""
@@ -106,6 +106,7 @@ class Running:
     async def drain(self, *, timeout_s: float) -> None:
         """Begin no further run, let those in progress finish for so long, stop the rest, write everything down."""
         self._is_draining = True
+        self._admission.refuse_all(Draining())
         if not await self._empty(timeout_s):
             _log.warning("%d runs are stopped: the process ends.", len(self._runs))
             self.stop_all()
@@ -145,3 +146,13 @@ def running() -> Running:
 def _running(pid: int) -> Running:
     # One for each process: tasks do not survive a fork.
     return Running()
+
+
+def _terms() -> Terms:
+    known = settings.ROBUTLER
+    return Terms(
+        places=known.max_parallel_runs,
+        share_percent=known.run_share_percent,
+        wait_s=known.run_wait_s,
+        most_waiting=known.max_waiting_runs,
+    )

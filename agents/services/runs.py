@@ -4,7 +4,6 @@ import time
 from functools import partial
 
 import msgspec
-from django.conf import settings
 from django.db import OperationalError
 
 from agents import loader
@@ -40,7 +39,7 @@ async def start_run(*, caller: Caller, address: str, request: RunRequest) -> Run
     Raises AgentNotFound, AccessDenied, PriceUnavailable, InsufficientFunds and what else keeps a run from beginning.
     What goes wrong later is raised by iterating.
     """
-    with running().admitted(at_most=settings.ROBUTLER.max_parallel_runs):
+    async with running().admitted(caller.organization_id):
         run = await prepared(caller, address, request)
         run.launch()
     await run.begun()

@@ -209,7 +209,7 @@ async def test_a_drain_stops_what_does_not_finish_in_time(acme: Organization) ->
 
 async def test_a_process_has_a_most_of_runs(acme: Organization, settings: Any) -> None:
     agent = await hosted(acme, script({"chunks": ["word "] * 100}, chunk_ms=20))
-    settings.ROBUTLER = settings.ROBUTLER.model_copy(update={"max_parallel_runs": 1})
+    settings.ROBUTLER = settings.ROBUTLER.model_copy(update={"max_parallel_runs": 1, "run_wait_s": 0})
     stream = await start_run(caller=caller_of(acme), address=agent.slug, request=ask())
 
     with pytest.raises(TooManyRuns):
@@ -221,7 +221,7 @@ async def test_a_process_has_a_most_of_runs(acme: Organization, settings: Any) -
 
 async def test_of_a_crowd_at_once_no_more_than_the_most_begin(acme: Organization, settings: Any) -> None:
     agent = await hosted(acme, script({"chunks": ["word "] * 200}, chunk_ms=20))
-    settings.ROBUTLER = settings.ROBUTLER.model_copy(update={"max_parallel_runs": 5})
+    settings.ROBUTLER = settings.ROBUTLER.model_copy(update={"max_parallel_runs": 5, "run_wait_s": 0})
     refused: list[TooManyRuns] = []
     begun: list[RunStream] = []
 

@@ -300,7 +300,7 @@ def test_a_key_may_have_only_so_many_requests_at_once(server: Any, acme: Any, sc
 
 
 def test_too_many_runs_are_a_503(acme_client: ApiClient, greeter: str, settings: Any) -> None:
-    settings.ROBUTLER = settings.ROBUTLER.model_copy(update={"max_parallel_runs": 0})
+    settings.ROBUTLER = settings.ROBUTLER.model_copy(update={"max_parallel_runs": 0, "run_wait_s": 0.1})
 
     answer = acme_client.post(COMPLETIONS, {"model": greeter, **HELLO})
 
