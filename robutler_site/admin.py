@@ -13,12 +13,30 @@ from agents.admin import pages as agent_pages
 from billing.admin import pages as billing_pages
 from robutler_site import home
 from tenants.admin import pages as tenant_pages
+from tenants.errors import SignInLocked
+from tenants.services.sign_in import count_attempt, forget_attempts
 
 # The admin theme runs Alpine, which evaluates the expressions in its templates, and colours itself in a style element.
 PAGE_POLICY: Final = {"script-src": ["'unsafe-eval'"], "style-src": ["'unsafe-inline'"]}
 
 
-class MemberSignInForm(AuthenticationForm):
+class SignInForm(AuthenticationForm):
+    """Signs in who knows the password and was not wrong too often. Whoever is let in is staff."""
+
+    def clean(self) -> dict[str, Any]:
+        """Count the attempt, then look at the password."""
+        email, address = self.cleaned_data.get("username", ""), self.request.META.get("REMOTE_ADDR", "")
+        try:
+            count_attempt(email, address=address)
+        except SignInLocked as error:
+            self.request.locked_s = error.seconds
+            raise ValidationError(str(error), code="locked") from None
+        cleaned: dict[str, Any] = super().clean()
+        forget_attempts(email, address=address)
+        return cleaned
+
+
+class MemberSignInForm(SignInForm):
     """Signs in anybody who is active: what they see is decided by their seats."""
 
     error_messages: ClassVar = {
@@ -39,8 +57,13 @@ class Site(UnfoldAdminSite):
         return csp_update(PAGE_POLICY)(super().admin_view(view, cacheable))
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """The page to sign in; who has to wait is told for how long, also in HTTP's words."""
         page = super().login
-        return csp_update(PAGE_POLICY)(lambda asked: page(asked, extra_context))(request)
+        response = csp_update(PAGE_POLICY)(lambda asked: page(asked, extra_context))(request)
+        if (locked_s := getattr(request, "locked_s", None)) is not None:
+            response.status_code = 429
+            response["Retry-After"] = str(locked_s)
+        return response
 
 
 class ConsoleSite(Site):
@@ -67,6 +90,7 @@ class StaffSite(Site):
     """Where the platform's staff look after everything."""
 
     settings_name = "UNFOLD_STAFF"
+    login_form = SignInForm
     index_title = "Home"
     index_template = "admin/home.html"
 

@@ -163,6 +163,10 @@ class Environment(BaseSettings):
     model_routes: int = Field(
         10_000, ge=1, le=1_000_000, description="Most routes to providers whose failures a process remembers."
     )
+    sign_in_failures: int = Field(
+        5, ge=1, le=1_000, description="After so many wrong passwords from one address a person has to wait."
+    )
+    sign_in_lock_s: int = Field(900, ge=1, le=86_400, description="For how long, from the first wrong one on.")
     requests_per_second: int = Field(10, ge=1, le=1_000_000, description="Most requests of one key in a second.")
     requests_per_minute: int = Field(60, ge=1, le=1_000_000, description="The same in a minute.")
     requests_per_hour: int = Field(1_000, ge=1, le=1_000_000_000, description="The same in an hour.")

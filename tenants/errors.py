@@ -47,3 +47,11 @@ class TooManyRules(TenantsError):
 
 class InvalidNetwork(TenantsError):
     """What was written is no network."""
+
+
+class SignInLocked(TenantsError):
+    """Too many attempts to sign in: even the right password is refused for a while."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"Too many attempts to sign in. Try again in {-(-seconds // 60)} min.")
+        self.seconds = seconds

@@ -7,6 +7,7 @@ from tenants.models.membership import Membership
 from tenants.models.organization import Organization
 from tenants.models.provider_credential import ProviderCredential
 from tenants.models.rate_limit import RateLimit
+from tenants.models.sign_in_attempts import SignInAttempts
 from tenants.models.tenant import TenantManager, TenantModel, TenantQuerySet, belonging_to
 from tenants.models.user import User
 
@@ -18,6 +19,7 @@ __all__ = [
     "Organization",
     "ProviderCredential",
     "RateLimit",
+    "SignInAttempts",
     "TenantManager",
     "TenantModel",
     "TenantQuerySet",
