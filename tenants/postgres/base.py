@@ -1,10 +1,11 @@
-"""The engine: before a statement it tells the session whose data may be seen, if that has changed."""
+"""The engine: before a statement it tells the session whose data may be seen, if that has changed. It counts, too."""
 
 from typing import Any
 from uuid import UUID
 
 from django.db.backends.postgresql import base as postgresql
 from django.db.backends.utils import CursorWrapper
+from django_prometheus.db.backends.postgresql import base as counting
 from psycopg.pq import TransactionStatus
 from psycopg_pool.base import AttemptWithBackoff
 
@@ -18,7 +19,7 @@ AttemptWithBackoff.DELAY_BACKOFF = 1.0
 _UNKNOWN = object()
 
 
-class DatabaseWrapper(postgresql.DatabaseWrapper):
+class DatabaseWrapper(counting.DatabaseWrapper):  # type: ignore[misc]  # comes without types
     """A connection whose session setting `robutler.organization_id` follows the context.
 
     What the session was told is remembered, and forgotten whenever the session may have forgotten it too: on
@@ -58,17 +59,17 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
 
     def _close(self) -> Any:
         self._told = _UNKNOWN
-        return super()._close()  # type: ignore[misc]
+        return super()._close()
 
     def _rollback(self) -> Any:
         self._told = _UNKNOWN
-        return super()._rollback()  # type: ignore[misc]
+        return super()._rollback()
 
     def _commit(self) -> Any:
         # COMMIT of a failed transaction is a rollback in PostgreSQL.
         if self.connection is not None and self.connection.info.transaction_status == TransactionStatus.INERROR:
             self._told = _UNKNOWN
-        return super()._commit()  # type: ignore[misc]
+        return super()._commit()
 
     def _savepoint_rollback(self, sid: str) -> None:
         # In a failed transaction nothing may be said before this, so it does not go through the following cursor.

@@ -110,3 +110,10 @@ def test_what_stands_in_the_books_and_queues_is_there(stranger: ApiClient, acme_
     for queue in ("tools", "billing", "maintenance"):
         assert values["robutler_queue_depth", frozenset({("queue", queue)})] >= 0
     assert values["robutler_database_pool_connections", frozenset({("alias", "default"), ("state", "open")})] >= 1
+
+
+def test_statements_are_counted_by_database(grown: Grown, acme_client: ApiClient) -> None:
+    acme_client.get("/v1/models")
+
+    assert grown.by("django_db_execute_total", alias="default", vendor="postgresql") > 0
+    assert grown.by("django_db_query_duration_seconds_count", alias="default", vendor="postgresql") > 0
