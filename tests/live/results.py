@@ -11,7 +11,8 @@ KEPT = HERE / "results"
 PYTHON_CLIENTS = (
     "openai", "langchain", "pydantic-ai", "openai-agents", "litellm", "instructor", "llama-index", "llm",
 )  # fmt: skip
-NODE_CLIENTS = ()
+NODE_CLIENTS = ("openai-node", "ai-sdk")
+NODE_PACKAGES = {"openai-node": ("openai",), "ai-sdk": ("ai", "@ai-sdk/")}
 
 
 def keep(client: str, cases: Iterable[dict[str, str]]) -> None:
@@ -32,6 +33,10 @@ def keep(client: str, cases: Iterable[dict[str, str]]) -> None:
 
 def packages(client: str) -> dict[str, str]:
     """The packages that make up a client, with the versions its lock file has."""
+    if client in NODE_CLIENTS:
+        locked = json.loads((HERE / "node" / "package-lock.json").read_text())["packages"]
+        wanted = {name for name in locked[""]["dependencies"] if name.startswith(NODE_PACKAGES[client])}
+        return {name: locked[f"node_modules/{name}"]["version"] for name in sorted(wanted)}
     asked = {line.partition("[")[0].strip() for line in (HERE / "clients" / f"{client}.in").read_text().splitlines()}
     pins = dict(
         line.split(" ")[0].split("==")
