@@ -10,6 +10,7 @@ from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
 from docs.chat_page import chat_page
+from docs.clients_page import clients_page
 from docs.skill_pages import skills_page
 from robutler_site.env import PROJECT, Environment
 
@@ -47,6 +48,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "chat-completions.md": partial(chat_page, NOTE),
     "settings.md": settings_page,
     "skills.md": partial(skills_page, NOTE),
+    "works-with.md": partial(clients_page, NOTE),
 }
 
 

@@ -1,14 +1,17 @@
 """What we install is what we chose: pinned, hashed, and nothing that runs by itself."""
 
+import json
 import re
 import sysconfig
 import tomllib
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.architecture.sources import ROOT
+from tests.locks import PIN, pins
 
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 CLIENTS = tuple(sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests/live/clients").glob("*.lock")))
@@ -18,13 +21,7 @@ RUNS_AT_START = {
     "distutils-precedence.pth": "setuptools, as every virtual environment has it",
 }
 
-PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)(?:\[[^]]*\])?==(?P<version>[^\s;\\]+)")
 HASH = re.compile(r"^ +--hash=sha256:[0-9a-f]{64}( \\)?$")
-
-
-def pins(lock: str) -> dict[str, str]:
-    """The version of every requirement of a lock file."""
-    return {found["name"]: found["version"] for line in lock.splitlines() if (found := PIN.match(line))}
 
 
 def lock_complaints(lock: str) -> list[str]:
@@ -50,6 +47,37 @@ def strangers(site_packages: Path) -> set[str]:
 @pytest.mark.parametrize("name", LOCKS + CLIENTS)
 def test_every_requirement_has_a_hash_and_no_address(name: str) -> None:
     assert lock_complaints((ROOT / name).read_text()) == []
+
+
+def npm_complaints(lock: str) -> list[str]:
+    """What is wrong with a lock file of npm: a package without a hash, or with an address or scripts of its own."""
+    packages = {path: package for path, package in json.loads(lock)["packages"].items() if path}
+    return [
+        f"{path}: {wrong}"
+        for path, package in packages.items()
+        for wrong, is_so in (
+            ("no hash", not package.get("integrity", "").startswith("sha512-")),
+            ("an address", "resolved" in package),
+            ("an install script", package.get("hasInstallScript", False)),
+        )
+        if is_so
+    ]
+
+
+def test_every_package_of_node_has_a_hash_and_no_address() -> None:
+    assert npm_complaints((ROOT / "tests/live/node/package-lock.json").read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        {"version": "1"},
+        {"version": "1", "integrity": "sha512-x", "resolved": "https://example.org/a.tgz"},
+        {"version": "1", "integrity": "sha512-x", "hasInstallScript": True},
+    ],
+)
+def test_a_bad_lock_of_npm_is_seen(package: dict[str, Any]) -> None:
+    assert npm_complaints(json.dumps({"packages": {"": {}, "node_modules/a": package}}))
 
 
 def test_what_runs_is_what_was_tested() -> None:

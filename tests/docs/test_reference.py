@@ -7,6 +7,7 @@ import pytest
 
 from docs import generate
 from robutler_site.env import Environment
+from tests.live import results
 
 SETTING = re.compile(r"`(ROBUTLER_[A-Z_]+)`")
 DOCUMENTS = sorted((*generate.REFERENCE.parent.rglob("*.md"), generate.REFERENCE.parent.parent / "README.md"))
@@ -27,3 +28,8 @@ def test_every_setting_that_a_document_names_exists(page: Path) -> None:
 @pytest.mark.parametrize("name", generate.PAGES)
 def test_a_reference_page_is_up_to_date(name: str) -> None:
     assert (generate.REFERENCE / name).read_text() == generate.PAGES[name](), "run `make docs`"
+
+
+@pytest.mark.parametrize("client", results.CLIENTS, ids=lambda client: client.name)
+def test_a_client_was_last_proven_with_the_versions_of_its_lock_file(client: results.Client) -> None:
+    assert results.kept(client)["packages"] == results.versions(client), "run `make prove` and `make docs`"

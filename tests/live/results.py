@@ -1,46 +1,120 @@
-"""What the last run of the clients' cases found, kept for the page that says what Robutler works with."""
+"""The clients of the wild, and what the last run of their cases found, kept for the page about them."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.locks import pins
 
 HERE = Path(__file__).parent
 KEPT = HERE / "results"
 
-PYTHON_CLIENTS = (
-    "openai", "langchain", "pydantic-ai", "openai-agents", "litellm", "instructor", "llama-index", "llm",
-)  # fmt: skip
-NODE_CLIENTS = ("openai-node", "ai-sdk")
-NODE_PACKAGES = {"openai-node": ("openai",), "ai-sdk": ("ai", "@ai-sdk/")}
+
+@dataclass(frozen=True, kw_only=True)
+class Client:
+    """Something that speaks OpenAI, made of these packages; `pointed` is how it is told where we are."""
+
+    name: str
+    title: str
+    packages: tuple[str, ...]
+    pointed: str
+    is_node: bool = False
 
 
-def keep(client: str, cases: Iterable[dict[str, str]]) -> None:
+CLIENTS = (
+    Client(
+        name="openai",
+        title="OpenAI's Python SDK",
+        packages=("openai",),
+        pointed='OpenAI(base_url="https://…/v1", api_key=…)',
+    ),
+    Client(
+        name="langchain",
+        title="LangChain, with its own standard tests",
+        packages=("langchain-openai", "langchain-core", "langchain-tests"),
+        pointed='ChatOpenAI(model="org/agent", base_url="https://…/v1", api_key=…)',
+    ),
+    Client(
+        name="pydantic-ai",
+        title="Pydantic AI",
+        packages=("pydantic-ai-slim",),
+        pointed='OpenAIChatModel("org/agent", provider=OpenAIProvider(base_url="https://…/v1", api_key=…))',
+    ),
+    Client(
+        name="openai-agents",
+        title="OpenAI Agents SDK",
+        packages=("openai-agents",),
+        pointed='OpenAIChatCompletionsModel("org/agent", AsyncOpenAI(base_url="https://…/v1", api_key=…))',
+    ),
+    Client(
+        name="litellm",
+        title="LiteLLM",
+        packages=("litellm",),
+        pointed='completion(model="openai/org/agent", api_base="https://…/v1", api_key=…)',
+    ),
+    Client(
+        name="instructor",
+        title="Instructor",
+        packages=("instructor",),
+        pointed='instructor.from_openai(OpenAI(base_url="https://…/v1", api_key=…))',
+    ),
+    Client(
+        name="llama-index",
+        title="LlamaIndex",
+        packages=("llama-index-llms-openai-like", "llama-index-core"),
+        pointed='OpenAILike(model="org/agent", api_base="https://…/v1", api_key=…, is_chat_model=True)',
+    ),
+    Client(
+        name="llm",
+        title="`llm`, the command and the library",
+        packages=("llm",),
+        pointed="`model_name` and `api_base` in `extra-openai-models.yaml`",
+    ),
+    Client(
+        name="openai-node",
+        title="OpenAI's Node SDK",
+        packages=("openai",),
+        pointed='new OpenAI({ baseURL: "https://…/v1", apiKey: … })',
+        is_node=True,
+    ),
+    Client(
+        name="ai-sdk",
+        title="Vercel AI SDK, both providers",
+        packages=("ai", "@ai-sdk/openai-compatible", "@ai-sdk/openai"),
+        pointed='createOpenAICompatible({ name: "robutler", baseURL: "https://…/v1", apiKey: … })("org/agent")',
+        is_node=True,
+    ),
+)
+
+
+def keep(client: Client, cases: Iterable[dict[str, str]]) -> None:
     """Write down how a client's cases went: how many passed, and which did not and why."""
     ordered = sorted(cases, key=lambda case: case["name"])
+    missed = [case for case in ordered if case["outcome"] != "passed"]
     found: dict[str, Any] = {
-        "packages": packages(client),
-        "passed": sum(case["outcome"] == "passed" for case in ordered),
-        "not passed": [
-            {"case": case["name"], "outcome": case["outcome"], "reason": case["reason"]}
-            for case in ordered
-            if case["outcome"] != "passed"
-        ],
+        "packages": versions(client),
+        "passed": len(ordered) - len(missed),
+        "not passed": [{"case": case["name"], "reason": case["reason"]} for case in missed],
     }
     KEPT.mkdir(exist_ok=True)
-    (KEPT / f"{client}.json").write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    (KEPT / f"{client.name}.json").write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
 
 
-def packages(client: str) -> dict[str, str]:
-    """The packages that make up a client, with the versions its lock file has."""
-    if client in NODE_CLIENTS:
-        locked = json.loads((HERE / "node" / "package-lock.json").read_text())["packages"]
-        wanted = {name for name in locked[""]["dependencies"] if name.startswith(NODE_PACKAGES[client])}
-        return {name: locked[f"node_modules/{name}"]["version"] for name in sorted(wanted)}
-    asked = {line.partition("[")[0].strip() for line in (HERE / "clients" / f"{client}.in").read_text().splitlines()}
-    pins = dict(
-        line.split(" ")[0].split("==")
-        for line in (HERE / "clients" / f"{client}.lock").read_text().splitlines()
-        if "==" in line and not line.startswith(" ")
-    )
-    return {name: pins[name] for name in sorted(asked | {"openai"}) if name in pins and not name.startswith("pytest")}
+def kept(client: Client) -> dict[str, Any]:
+    """What was written down."""
+    found: dict[str, Any] = json.loads((KEPT / f"{client.name}.json").read_text())
+    return found
+
+
+def versions(client: Client) -> dict[str, str]:
+    """The packages that make up a client, with the versions that its lock file has, and that of the SDK below it."""
+    locked = _locked_by_npm() if client.is_node else pins((HERE / "clients" / f"{client.name}.lock").read_text())
+    below = () if client.is_node else ("openai",)
+    return {name: locked[name] for name in dict.fromkeys((*client.packages, *below))}
+
+
+def _locked_by_npm() -> Mapping[str, str]:
+    packages = json.loads((HERE / "node" / "package-lock.json").read_text())["packages"]
+    return {path.removeprefix("node_modules/"): package.get("version", "") for path, package in packages.items()}

@@ -12,6 +12,7 @@ from tests.live import environments, results
 from tests.live.books import Books
 from tests.live.cast import Cast
 from tests.live.clients.seat import Seat
+from tests.live.results import Client
 from tests.live.server import LiveServer
 
 pytestmark = [pytest.mark.prove, pytest.mark.timeout(1_500)]
@@ -19,8 +20,9 @@ pytestmark = [pytest.mark.prove, pytest.mark.timeout(1_500)]
 CREDIT_NANOS = 1_000_000_000_000
 SETTLED_WITHIN_S = 10.0
 RULES = (
-    # What a persona that only reads schemas cannot know: keys that are named in words, and a model that thinks.
+    # What a persona that reads schemas in their field only cannot know: those told in prose, and a model that thinks.
     {"match": "'setup' and 'punchline' keys", "text": '{"setup": "Why?", "punchline": "Because."}'},
+    {"match": "as described", "text": '{"city": "Riga", "days": 3}'},
     {
         "match": "think about it",
         "text": "I have.",
@@ -54,21 +56,17 @@ def seat(live: LiveServer, cast: Cast, customer: Any) -> Seat:
     )
 
 
-@pytest.mark.parametrize("client", results.PYTHON_CLIENTS)
-def test_a_python_client_works_with_us(client: str, seat: Seat, customer: Any, books: Books, tmp_path: Path) -> None:
-    cases = environments.python_cases(client, seat=asdict(seat), report=tmp_path / "report.json")
+@pytest.mark.parametrize("client", results.CLIENTS, ids=lambda client: client.name)
+def test_a_client_works_with_us(client: Client, seat: Seat, customer: Any, books: Books, tmp_path: Path) -> None:
+    run = environments.node_cases if client.is_node else environments.python_cases
 
-    _judge(client, cases, books, customer)
+    cases = run(client.name, seat=asdict(seat), report=tmp_path / "report.json")
 
-
-@pytest.mark.parametrize("client", results.NODE_CLIENTS)
-def test_a_node_client_works_with_us(client: str, seat: Seat, customer: Any, books: Books, tmp_path: Path) -> None:
-    cases = environments.node_cases(client, seat=asdict(seat), report=tmp_path / "report.json")
-
-    _judge(client, cases, books, customer)
+    _judge(cases, books, customer)
+    results.keep(client, cases)
 
 
-def _judge(client: str, cases: environments.Cases, books: Books, customer: Any) -> None:
+def _judge(cases: environments.Cases, books: Books, customer: Any) -> None:
     """Every case went well, and whatever the client left half-read is settled."""
     failures = [f"{case['name']}\n{case['reason']}" for case in cases if case["outcome"] == "failed"]
     assert cases
@@ -78,4 +76,3 @@ def _judge(client: str, cases: environments.Cases, books: Books, customer: Any) 
         time.sleep(0.1)
     assert books.open_holds(customer.id) == 0
     assert books.balance()
-    results.keep(client, cases)

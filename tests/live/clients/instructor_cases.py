@@ -40,11 +40,12 @@ def client(seat: Seat, mode: instructor.Mode = instructor.Mode.TOOLS, **options:
 
 @pytest.mark.parametrize("mode", ["TOOLS", "TOOLS_STRICT", "JSON_SCHEMA", "PARALLEL_TOOLS", "JSON"])
 def test_an_object_in_each_mode(seat: Seat, mode: str) -> None:
-    if mode == "JSON":
-        pytest.skip("The scripted model reads schemas in their field, not in prose.")
+    described = [{"role": "user", "content": "A trip of 3 days to Riga, as described."}]
 
     trip = client(seat, instructor.Mode[mode]).chat.completions.create(
-        model=seat.persona, messages=ABOUT, response_model=Iterable[Trip] if mode == "PARALLEL_TOOLS" else Trip
+        model=seat.persona,
+        messages=described if mode == "JSON" else ABOUT,
+        response_model=Iterable[Trip] if mode == "PARALLEL_TOOLS" else Trip,
     )
 
     for each in trip if mode == "PARALLEL_TOOLS" else [trip]:
@@ -99,3 +100,10 @@ def test_errors(seat: Seat, name: str, key: str, error: type[Exception]) -> None
         )
 
     assert isinstance(caught.value, error) or error.__name__ in repr(caught.value.__cause__)
+
+
+def test_a_wrong_setting_is_told(seat: Seat) -> None:
+    with pytest.raises((openai.BadRequestError, InstructorRetryException), match="temperature"):
+        client(seat).chat.completions.create(
+            model=seat.persona, messages=ABOUT, response_model=Trip, max_retries=0, temperature=3
+        )
