@@ -13,7 +13,7 @@ from agents.runtime.events import Delta, Event, Finished, TurnFinished
 from agents.runtime.finalizing import finalize
 from agents.runtime.hooks import fire
 from agents.runtime.omissions import Omissions
-from agents.runtime.requesting import NO_TOOLS_LEFT, ending, smaller, turn_parameters
+from agents.runtime.requesting import NO_TOOLS_LEFT, ending, field_of, smaller, turn_parameters
 from agents.runtime.structured import Format, correction
 from agents.runtime.system import set_system_message
 from agents.runtime.toolbox import Toolbox
@@ -267,8 +267,8 @@ class Conversation:
 
     def _left_out(self, turn: Turn, error: ModelRejected) -> str:
         """The parameter that the model does not take, if it can be asked without; else the error is raised."""
-        name = error.parameter
-        if name is None or name not in turn.request.parameters or not self._can_do_without(error):
+        name = field_of(error)
+        if name not in turn.request.parameters or not self._can_do_without(error):
             raise error
         return name
 
@@ -276,7 +276,7 @@ class Conversation:
         if not isinstance(error, ModelRejected):
             return False
         droppable = self._agent.drop_unsupported and error.code == "unsupported_parameter"
-        return droppable or (error.parameter == "response_format" and self._format is not None)
+        return droppable or (field_of(error) == "response_format" and self._format is not None)
 
     async def _conclude_further(self, turn: Turn) -> AsyncGenerator[Event]:
         """The ends of the choices after the first."""

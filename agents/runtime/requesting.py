@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Set
 from typing import Any
 
+from skills.sdk.errors import ModelRejected
 from skills.sdk.model import FinishReason, Message
 
 NO_TOOLS_LEFT: Message = {
@@ -36,6 +37,11 @@ def turn_parameters(
 def ending(reason: FinishReason) -> FinishReason:
     """Why a reply ended that calls nothing which could be called."""
     return "stop" if reason == "tool_calls" else reason
+
+
+def field_of(rejected: ModelRejected) -> str:
+    """The field of the request that a model rejects, be it for something inside it."""
+    return (rejected.parameter or "").partition(".")[0]
 
 
 def smaller(one: int | None, other: int | None) -> int | None:

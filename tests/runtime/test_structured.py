@@ -32,10 +32,11 @@ class Wordy(Recorder):
     """A model that has no field for a form."""
 
     name = "wordy"
+    complaint = "response_format"
 
     async def stream(self, ctx: RunContext, request: ModelRequest) -> AsyncIterator[Chunk]:
         if "response_format" in request.parameters:
-            raise ModelRejected("What is that?", parameter="response_format", code="unsupported_parameter")
+            raise ModelRejected("What is that?", parameter=self.complaint, code="unsupported_parameter")
         async for chunk in super().stream(ctx, request):
             yield chunk
 
@@ -185,6 +186,16 @@ async def test_a_model_without_a_field_for_the_form_is_told_in_words() -> None:
     words = model.requests[0].messages[-1]["content"]
     assert json.dumps(CITY, separators=(",", ":")) in words
     assert ctx.ignored == set()
+
+
+async def test_a_model_that_cannot_be_held_to_a_schema_is_told_of_it_too() -> None:
+    model = Wordy(Chunk(text=GOOD), Chunk(finish_reason="stop"))
+    model.complaint = "response_format.json_schema.schema"
+
+    reply = await ask(agent(model=model), parameters=form())
+
+    assert reply.text == GOOD
+    assert "response_format" not in model.requests[0].parameters
 
 
 async def test_it_is_told_so_in_every_turn() -> None:
