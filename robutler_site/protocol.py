@@ -98,9 +98,7 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_message_begin()
         self._in_head = True
         self._head_bytes = 0
-        if not self._is_answering:
-            self._forget_head()
-            self._await_head()
+        self._forget_head()  # whatever was waited for; this one gets a deadline of its own unless it is here whole
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)

@@ -125,16 +125,16 @@ def test_connections_end_with_the_answer_that_is_due(start: Start, cast: Cast) -
         assert eventually(lambda: not live.is_ready(), within_s=5)
         still_open = not idle.is_closed()
         idle.socket.settimeout(30)
-        idle.send(completion(cast.globex_key, {"model": address, "messages": HI}))
-        refused = idle.received()
+        idle.send(head("/ready", method="GET"))
+        told = idle.received()
         finished = busy.received()
         code = live.exit_code()
 
     assert status_of(before) == 200
     assert b"connection: close" not in before
     assert still_open
-    assert status_of(refused) == 503
-    assert b"connection: close" in refused
+    assert status_of(told) == 503
+    assert b"connection: close" in told
     assert status_of(finished) == 200
     assert b"connection: close" in finished
     assert code == 0, live.said
