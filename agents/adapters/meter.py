@@ -183,6 +183,11 @@ class RunMeter:
         return self.has_output or any(record.delivered for record in self.records)
 
     @property
+    def answered_by(self) -> str | None:
+        """The model that answered last."""
+        return next((record.model for record in reversed(self.records) if record.delivered), None)
+
+    @property
     def has_output(self) -> bool:
         """Whether a model has generated anything."""
         return self._produced_bytes > 0 or any(

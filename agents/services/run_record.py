@@ -44,11 +44,12 @@ class RunRecord:
             self._reply.append(delta.text)
             self._reply_size += len(delta.text)
 
-    def ended(self, ending: Ending, receipt: Receipt, *, cost_nanos: int) -> None:
-        """The run is over, and settled unless the receipt says otherwise."""
+    def ended(self, ending: Ending, receipt: Receipt, *, cost_nanos: int, model: str | None) -> None:
+        """The run is over, and settled unless the receipt says otherwise. `model` is who answered, if anybody did."""
         usage = receipt.usage
         row = {
             **self.fixed,
+            "model": model or self.fixed["model"],
             "trace_id": self.trace_id,
             "status": ending.status,
             "finish_reason": ending.finish_reason,

@@ -235,5 +235,6 @@ class RunTask:
             status=ending.status, usage=usage, charged_nanos=0, source=usage.source, deferred=True
         )
         self.stream.settled(told)
-        self.record.ended(ending, told, cost_nanos=self.meter.rated(runs=1).cost_nanos)
+        cost_nanos = self.meter.rated(runs=1).cost_nanos
+        self.record.ended(ending, told, cost_nanos=cost_nanos, model=self.meter.answered_by)
         self.channel.end(error)

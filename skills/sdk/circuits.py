@@ -64,8 +64,11 @@ class Circuit:
         """Whether calls pass freely."""
         return not self._is_open and self._refused_until <= time.monotonic()
 
-    def enter(self) -> None:
-        """Let a call pass. Raises ModelResting, or ModelUnauthorized in the provider's place."""
+    def enter(self) -> bool:
+        """Let a call pass; whether it is the one that tries an open circuit.
+
+        Raises ModelResting, or ModelUnauthorized in the provider's place.
+        """
         now = time.monotonic()
         if self._refused_until > now:
             raise ModelUnauthorized(self._refused or "")
@@ -79,6 +82,7 @@ class Circuit:
             self._is_probed = True
         self._roll(now)
         self._calls += 1
+        return self._is_probed
 
     def may_retry(self) -> bool:
         """Whether one more retry is within the budget; it is taken from it."""
@@ -117,7 +121,7 @@ class Circuit:
                 self._failed_at.clear()
 
     def left(self) -> None:
-        """The caller left before anything was known."""
+        """The caller of the one that tried left before anything was known."""
         self._is_probed = False
 
     def _roll(self, now: float) -> None:

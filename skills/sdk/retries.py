@@ -63,7 +63,7 @@ async def retried(
     circuit = circuit_of(call.route)
     failures: Counter[str] = Counter()
     while True:
-        circuit.enter()
+        is_probe = circuit.enter()
         begun = False
         try:
             async with aclosing(attempt(call)) as chunks:
@@ -79,7 +79,8 @@ async def retried(
             if begun or pause is None or not policy.allows(failure, failures) or not circuit.may_retry():
                 raise
         except BaseException:
-            circuit.left()
+            if is_probe:
+                circuit.left()
             raise
         else:
             circuit.succeeded()

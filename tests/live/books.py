@@ -41,14 +41,12 @@ class Books:
         return bool(selectors.trial_balance().difference == 0)
 
     def trace_of(self, run_id: str) -> str:
-        """The trace that stands on a run, once its row is written."""
-        found, until = None, time.monotonic() + WRITTEN_WITHIN_S
-        with psycopg.connect(self._url, autocommit=True) as connection:
-            while found is None:
-                assert time.monotonic() < until, "The run was not written."
-                found = connection.execute("SELECT trace_id FROM agents_run WHERE id = %s", [run_id]).fetchone()
-                time.sleep(0.02)
-        return str(found[0])
+        """The trace that stands on a run."""
+        return self._written("SELECT trace_id FROM agents_run WHERE id = %s", run_id)
+
+    def model_of(self, run_id: str) -> str:
+        """The model that answered."""
+        return self._written("SELECT model FROM agents_run WHERE id = %s AND ended_at IS NOT NULL", run_id)
 
     def let_time_pass(self, run_ids: Sequence[str]) -> None:
         """A minute without a heartbeat, without waiting for it."""
@@ -70,6 +68,16 @@ class Books:
         with psycopg.connect(self._url) as connection:
             aged = "UPDATE agents_idempotentanswer SET leased_until = now() - interval '1 s' WHERE run_id = %s::uuid"
             connection.execute(aged, [run_id])
+
+    def _written(self, statement: str, run_id: str) -> str:
+        """What the run's row says, once there is one."""
+        found, until = None, time.monotonic() + WRITTEN_WITHIN_S
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            while found is None:
+                assert time.monotonic() < until, "The run was not written."
+                found = connection.execute(statement.encode(), [run_id]).fetchone()
+                time.sleep(0.02)
+        return str(found[0])
 
     def _value(self, statement: str, *parameters: object) -> Any:
         with psycopg.connect(self._url) as connection:

@@ -30,6 +30,7 @@ Place = Literal["upstream", "nobody", "untrusted"]
 
 PROVIDERS: dict[str, dict[Place, str]] = {
     "openai": dict.fromkeys(("upstream", "nobody", "untrusted"), "openai"),
+    "anthropic": dict.fromkeys(("upstream", "nobody", "untrusted"), "anthropic"),
     "litellm": {"upstream": "deepseek", "nobody": "hosted_vllm", "untrusted": "moonshot"},
 }
 """By skill: which provider is asked at which place. For litellm the platform's credential says where that is."""
@@ -113,7 +114,7 @@ class Stage:
         """The address of an agent whose provider is at that place."""
         patience = {"first_byte_timeout_s": 1, "idle_timeout_s": 0.5} if impatient else {"first_byte_timeout_s": 30}
         options: dict[str, Any] = {"retries": 0, "idle_timeout_s": 30, **patience}
-        if skill == "openai":
+        if skill != "litellm":
             options["base_url"] = self.places[place]
         return self.cast.publish(model=f"{PROVIDERS[skill][place]}/echo", options=options, allow=self.allowed)
 
@@ -224,8 +225,7 @@ def test_a_fault_that_is_tried_again_is_charged_once(
     stage: Stage, payer: tuple[Any, str], upstream: Upstream, skill: str
 ) -> None:
     organization, key = payer
-    options = {"base_url": stage.places["upstream"]} if skill == "openai" else {}
-    address = stage.cast.publish(model=f"{PROVIDERS[skill]['upstream']}/again", options={"retries": 2, **options})
+    address = stage.cast.publish(model=f"{PROVIDERS[skill]['upstream']}/again", options={"retries": 2})
     order = f"count-20:status=503:times=2:of={skill}"
 
     answer = asked(stage, key, address, order, stream=False)
@@ -233,3 +233,20 @@ def test_a_fault_that_is_tried_again_is_charged_once(
     assert answer.status_code == 200
     assert [exchange.status for exchange in upstream.exchanges if exchange.order == order] == [503, 503, 200]
     assert charged(organization) == PER_RUN_NANOS + 20 * PER_TOKEN_NANOS
+
+
+def test_another_provider_answers_for_one_that_is_not_there(
+    stage: Stage, payer: tuple[Any, str], upstream: Upstream, books: Books
+) -> None:
+    organization, key = payer
+    own, other = (f"{PROVIDERS['litellm'][place]}/echo" for place in ("nobody", "upstream"))
+    address = stage.cast.publish(model=own, options={"retries": 0, "fallbacks": [other]})
+    order = "count-20:stand=in"
+
+    answer = asked(stage, key, address, order, stream=False)
+
+    assert answer.status_code == 200
+    assert answer.json()["model"] == address
+    assert [exchange.order for exchange in upstream.exchanges].count(order) == 1
+    assert charged(organization) == PER_RUN_NANOS + 20 * PER_TOKEN_NANOS
+    assert books.model_of(answer.headers["x-robutler-run-id"]) == other
