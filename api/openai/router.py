@@ -16,7 +16,7 @@ from agents.services.handlers import HttpCall, KeyRequired, MethodNotHandled, No
 from api import auth, converters
 from api.edge import method_not_allowed, recorded
 from api.errors import problem_of
-from api.openai import estimates, keys, queries, runs, shapes, usage
+from api.openai import discovery, estimates, keys, queries, runs, shapes, usage
 from api.openai.access import caller_of, optional, required
 from api.openai.document import document
 from api.problems import InvalidRequest, Problem, Refused, body_of, headers_of
@@ -59,7 +59,7 @@ async def one_model(request: HttpRequest, id: str) -> HttpResponse:
     return _json(shapes.model(agent, for_organization=caller.organization_id))
 
 
-for noun in (keys, usage, runs, estimates):
+for noun in (keys, usage, runs, estimates, discovery):
     api.add_router("/v1", noun.router)
 
 

@@ -85,10 +85,12 @@ def platform(agents: Sequence[Resolved]) -> dict[str, Any]:
         "endpoints": {
             "chat": "/v1/chat/completions",
             "models": "/v1/models",
+            "agents": "/v1/agents",
             "agent": "/{organization}/{agent}/chat/completions",
             "info": "/{organization}/{agent}/info",
             "live": "/live",
             "ready": "/ready",
+            "health": "/health",
         },
     }
 

@@ -15,6 +15,7 @@ AUTHENTICATED = ("admin/", "console/", "v1/")
 PUBLIC = frozenset({
     "", # says what this is
     "<agent_path:path>", # the description of an agent: public ones for all, others for their organization
+    "v1/agents", # public ones for all, others for their organization
     "v1/docs", "v1/openapi.json", # the same for everybody
     "admin/login/", "console/login/", "admin/logout/", "console/logout/",
     "admin/jsi18n/", "console/jsi18n/", # the words of Django's own scripts
