@@ -1,5 +1,6 @@
 """The anthropic skill against a real server that speaks the Messages API, and misbehaves to order."""
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -202,7 +203,7 @@ async def test_who_leaves_closes_the_connection(skill: AnthropicSkill, upstream:
     async with aclosing(skill.stream(context(), request("count-400:pace=20"))) as chunks:
         await anext(chunks)
 
-    assert upstream.wait(lambda log: log.exchanges[-1].aborted_at is not None)
+    assert await asyncio.to_thread(upstream.wait, lambda log: log.exchanges[-1].aborted_at is not None)
 
 
 async def test_it_tries_again_before_the_first_piece_only(upstream: Upstream) -> None:
