@@ -19,6 +19,8 @@ from skills.sdk.usage import Usage, counted
 _SHORTEST_ID = 12
 """Providers whose call ids are shorter than this number them; such ids say nothing across conversations."""
 _LONGEST_ID = 256
+_SOUND_PER_BYTE = 800
+"""A second of speech is twenty tokens, each counted as four bytes of text, and 64,000 characters of base64."""
 
 
 class _Call:
@@ -192,6 +194,8 @@ class Turn:
         if chunk.reasoning or chunk.refusal or chunk.tool_calls:
             produced += _size(chunk.reasoning) + _size(chunk.refusal)
             produced += sum(_size(piece.name) + _size(piece.arguments) for piece in chunk.tool_calls)
+        if chunk.extras:
+            produced += _spoken(chunk.extras.get("audio"))
         if produced:
             self._produced_bytes += produced
             self._meter.produced(produced, model=self.model)
@@ -224,6 +228,14 @@ class Turn:
 
 def _size(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode(errors="replace"))
+
+
+def _spoken(audio: Any) -> int:
+    """What a piece of speech counts for, in bytes of text."""
+    if not isinstance(audio, Mapping):
+        return 0
+    words, sound = (said if isinstance(said := audio.get(name), str) else "" for name in ("transcript", "data"))
+    return _size(words) - (-len(sound) // _SOUND_PER_BYTE)
 
 
 def _calls(choice: _Choice) -> tuple[ToolCall, ...]:

@@ -46,6 +46,17 @@ async def test_hanging_up_after_any_chunk_settles_what_was_produced(acme: Organi
         assert row.charged_nanos == 0
 
 
+async def test_what_was_spoken_is_counted_like_words_where_no_usage_came(acme: Organization) -> None:
+    await funded(acme)
+    agent = await hosted(acme, script({"audio": {"data": "A" * 64_000}, "no_usage": True}), **PRICES)
+
+    _, stream = await converse(caller_of(acme), agent)
+
+    assert stream.receipt is not None
+    assert (stream.receipt.source, stream.receipt.usage.output_tokens) == ("counted", 20)
+    assert stream.receipt.charged_nanos >= 20 * 1_000
+
+
 async def test_leaving_while_the_hold_is_made_leaves_nothing_held(acme: Organization) -> None:
     await funded(acme)
     agent = await hosted(acme, script(PACED, chunk_ms=20), **PRICES)
