@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from agents.runtime import tracing, transcripts
+from agents.runtime import reading, tracing, transcripts
 from agents.runtime.answering import Answering, Candidate
 from agents.runtime.events import Delta, Event, Finished, TurnFinished
 from agents.runtime.finalizing import finalize
@@ -93,7 +93,8 @@ class Conversation:
             await set_system_message(self._agent, ctx)
         ctx.messages[:] = whole(ctx.messages)
         self._known_ids.update(id for message in ctx.messages for id in transcripts.call_ids(message))
-        self._input_bytes = len(msgspec.json.encode(ctx.messages)) + len(msgspec.json.encode(self._toolbox.offered))
+        form = self._parameters.get("response_format")
+        self._input_bytes = reading.bytes_of(ctx.messages, self._toolbox.offered, form)
 
     async def next_turn(self) -> Turn | None:
         """The next model call, paid for and opened; None when the run is over."""
@@ -257,7 +258,7 @@ class Conversation:
             if name == "response_format" and self._format is not None:
                 self._is_told_format = True
                 told = [self._format.instructions]
-                self._input_bytes += len(msgspec.json.encode(told))
+                self._input_bytes += reading.bytes_of(told) - reading.bytes_of([], self._parameters[name])
             else:
                 self._ctx.ignored.add(name)
                 logger.info("Run %s goes on without %s, which its model does not take.", self._ctx.run_id, name)
@@ -292,10 +293,7 @@ class Conversation:
                 )
 
     async def _answer(self, turn: Turn, index: int, text: str) -> AsyncGenerator[Event]:
-        """The last words of a choice, given out if they were kept back: in the form that was asked for, or not at all.
-
-        A model that missed the form is told what is wrong and asked once more.
-        """
+        """The last words of a choice, if they were kept back: in the form asked for, corrected once if need be."""
         spoken, at = turn, index
         if self._keeps_text and self._reasons[index] == "stop" and not turn.refuses(index):
             try:
@@ -321,6 +319,7 @@ class Conversation:
     async def _open_correction(self, turn: Turn, text: str, unfit: ReplyUnfit) -> Turn:
         """Ask once more, with what was said and what is wrong with it."""
         messages = [*turn.request.messages, {"role": "assistant", "content": text}, correction(unfit)]
+        self._input_bytes += reading.bytes_of(messages[-2:])
         try:
             allowed = await self._allowed()
         except _Spent:
@@ -393,7 +392,7 @@ class Conversation:
         message = whole(message)
         self._ctx.messages.append(message)
         self._appended.append(message)
-        self._input_bytes += len(msgspec.json.encode(message))
+        self._input_bytes += reading.bytes_of([message])
 
     async def _finalize(self, outcome: RunOutcome) -> BaseException | None:
         self._finalized = True

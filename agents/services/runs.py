@@ -12,7 +12,7 @@ from agents.adapters.meter import RunMeter
 from agents.adapters.secrets import OwnersSecrets
 from agents.adapters.storage import RowStorage
 from agents.errors import AgentsUnavailable
-from agents.runtime import loop
+from agents.runtime import loop, reading
 from agents.runtime.agent import BaseAgent
 from agents.runtime.whole import whole_text
 from agents.selectors import Resolved, published
@@ -156,7 +156,7 @@ def _reservation(
         beneficiary=version.organization_id,
         agent_id=version.agent_id,
         reference=public_name,
-        input_bytes=body_bytes + _own_bytes(agent),
+        input_bytes=body_bytes + reading.beyond_bytes(request.messages) + _own_bytes(agent),
         max_output_tokens=min(limits, default=None),
         must_hold=not caller.test_mode and any(tool.pricing for tool in agent.tools.values()),
     )

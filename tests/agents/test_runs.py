@@ -8,6 +8,7 @@ from agents.errors import AgentNotFound
 from agents.models import RunContent
 from agents.runtime.events import Finished
 from agents.services.drafts import SkillChoice
+from agents.services.estimates import estimate_run
 from agents.services.runs import active_runs, start_run
 from billing.errors import InsufficientFunds, PriceUnavailable
 from skills.sdk import AccessDenied, ModelUnreachable
@@ -300,3 +301,15 @@ async def test_exactly_as_many_runs_are_served_as_the_wallet_can_pay(acme: Organ
     assert set(served) == {"Good day."}
     after = await balance(acme)
     assert (after.posted, after.held, after.available) == (0, 0, 0)
+
+
+async def test_an_image_by_address_is_held_for_like_an_image(acme: Organization) -> None:
+    await funded(acme)
+    agent = await hosted(acme, script(HELLO), input_price_pico=1_000_000)
+    address = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    looks = ask(messages=[{"role": "user", "content": [address] * 3}], body_bytes=300)
+
+    words = await estimate_run(caller=caller_of(acme), address=agent.slug, request=ask(body_bytes=300))
+    images = await estimate_run(caller=caller_of(acme), address=agent.slug, request=looks)
+
+    assert images.hold_nanos - words.hold_nanos > 3 * 4_000 * 1_000

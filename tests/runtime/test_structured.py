@@ -9,6 +9,8 @@ import pytest
 from agents.runtime.events import Delta
 from skills.sdk import Chunk, ModelRejected, ModelRequest, ReplyUnfit, RunContext
 from skills.sdk.model import NOT_THE_USER
+from skills.sdk.ports import TurnBudget
+from skills.sdk.testing import MemoryMeter
 from tests.runtime.cast import WEATHER, Recorder, RunLimits, Workshop, agent, ask, call, context
 
 CITY: dict[str, Any] = {
@@ -238,3 +240,31 @@ async def test_a_pattern_takes_no_longer_than_its_text() -> None:
 
     with pytest.raises(ReplyUnfit):
         await ask(agent(says=[json.dumps({"city": "a" * 5_000 + "!"})] * 2), parameters=form(schema))
+
+
+class Ledger(MemoryMeter):
+    """Keeps how much each call was reserved for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reserved: list[int] = []
+
+    async def reserve_turn(self, *, input_bytes: int, max_output_tokens: int | None) -> TurnBudget:
+        self.reserved.append(input_bytes)
+        return await super().reserve_turn(input_bytes=input_bytes, max_output_tokens=max_output_tokens)
+
+
+async def test_the_form_is_read_and_paid_for_like_what_is_said() -> None:
+    meter, long = Ledger(), {**CITY, "description": "x" * 1_000}
+
+    await ask(agent(says=[GOOD]), ctx=context(meter=meter), parameters=form(long))
+
+    assert meter.reserved[0] > 1_000
+
+
+async def test_a_correction_is_reserved_with_what_it_corrects() -> None:
+    meter = Ledger()
+
+    await ask(agent(says=["x" * 1_000, GOOD]), ctx=context(meter=meter), parameters=form())
+
+    assert meter.reserved[1] - meter.reserved[0] > 1_000
