@@ -111,7 +111,8 @@ def _read_model(version_id: int | None, model: str) -> ModelPrice | None:
 def _tier(context_from: int, prices: Mapping[str, int]) -> UnitPrices:
     """A tier in which every kind of token has a price: its own, or that of the kind it is a part of.
 
-    Nobody keeps input for an hour at the price of five minutes: without a price of its own it is twice that of input.
+    Nobody who asks for more to keep input keeps it for an hour at the price of five minutes: without a price of its own
+    that is twice the price of input.
     """
     read, written = prices.get("input", 0), prices.get("output", 0)
     stored = prices.get("cache_write", read)
@@ -120,7 +121,7 @@ def _tier(context_from: int, prices: Mapping[str, int]) -> UnitPrices:
         input=read,
         cached_input=prices.get("cached_input", read),
         cache_write=stored,
-        cache_write_1h=prices.get("cache_write_1h", max(2 * read, stored)),
+        cache_write_1h=prices.get("cache_write_1h", max(2 * read, stored) if stored > read else stored),
         input_audio=prices.get("input_audio", read),
         input_image=prices.get("input_image", read),
         output=written,

@@ -64,13 +64,18 @@ def test_a_dearer_tier_inherits_what_it_does_not_name(database: None) -> None:
     assert (model.tier(200_000).output, model.tier(200_001).output) == (10_000_000, 15_000_000)
 
 
-def test_what_is_kept_for_an_hour_has_its_own_price_or_twice_that_of_input(database: None) -> None:
+def test_what_is_kept_for_an_hour_has_its_own_price_or_twice_that_of_input_unless_keeping_is_free(
+    database: None,
+) -> None:
     claude, mini = _terms("anthropic/claude-haiku-4-5").model, _terms("openai/gpt-4o-mini").model
+    other = _terms("aihubmix/claude-fable-5").model
 
     assert claude is not None
     assert mini is not None
+    assert other is not None
+    assert (other.tier(1).cache_write, other.tier(1).cache_write_1h) == (13_750_000, 22_000_000)
     assert (claude.tier(1).cache_write, claude.tier(1).cache_write_1h) == (1_250_000, 2_000_000)
-    assert (mini.tier(1).cache_write, mini.tier(1).cache_write_1h) == (150_000, 300_000)
+    assert (mini.tier(1).cache_write, mini.tier(1).cache_write_1h) == (150_000, 150_000)
 
 
 def test_an_image_costs_what_it_is_a_part_of_unless_it_has_a_price(database: None) -> None:
