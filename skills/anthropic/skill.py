@@ -16,7 +16,7 @@ from skills.sdk import Chunk, ModelRequest, ModelSkill, RunContext, streaming
 from skills.sdk.circuits import Route
 from skills.sdk.retries import retried
 from skills.sdk.servers import ServerOptions, reached
-from skills.sdk.service_tiers import check_service_tier
+from skills.sdk.unpriced import check_unpriced
 
 ANTHROPIC = "https://api.anthropic.com/v1"
 VERSION = "2023-06-01"
@@ -61,7 +61,7 @@ class AnthropicSkill(ModelSkill):
     async def _call(self, ctx: RunContext, request: ModelRequest) -> Call:
         options = self.options
         base_url, credential = await reached(self, ctx, options, provider="anthropic", at=ANTHROPIC)
-        check_service_tier(ctx, request, platform_credential=self.used_platform_credential(ctx))
+        check_unpriced(ctx, request, platform_credential=self.used_platform_credential(ctx))
         names = Names(tool["function"]["name"] for tool in request.tools)
         thoughts = ctx.data.setdefault(self.name, {}).setdefault("thoughts", {})
         body = body_of(

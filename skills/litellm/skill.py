@@ -22,7 +22,7 @@ from skills.sdk import (
 from skills.sdk.circuits import Route
 from skills.sdk.provider_options import ProviderOptions
 from skills.sdk.retries import retried
-from skills.sdk.service_tiers import check_service_tier
+from skills.sdk.unpriced import check_unpriced
 
 
 class LiteLLMSkill(ModelSkill):
@@ -51,7 +51,7 @@ class LiteLLMSkill(ModelSkill):
 
     async def _call(self, ctx: RunContext, request: ModelRequest) -> Call:
         provider, model, credential = await self._reached(ctx, request.model)
-        check_service_tier(ctx, request, platform_credential=credential.platform)
+        check_unpriced(ctx, request, platform_credential=credential.platform)
         return Call(
             route=_route(ctx, credential, provider),
             request=request,

@@ -24,7 +24,7 @@ from skills.sdk.circuits import Route
 from skills.sdk.parameters import VENDORS
 from skills.sdk.retries import retried
 from skills.sdk.servers import ServerOptions, reached
-from skills.sdk.service_tiers import check_service_tier
+from skills.sdk.unpriced import check_unpriced
 
 OPENAI = "https://api.openai.com/v1"
 
@@ -59,7 +59,7 @@ class OpenAISkill(ModelSkill):
 
     async def _call(self, ctx: RunContext, request: ModelRequest) -> Call:
         base_url, credential = await self._server(ctx)
-        check_service_tier(ctx, request, platform_credential=self.used_platform_credential(ctx))
+        check_unpriced(ctx, request, platform_credential=self.used_platform_credential(ctx))
         at_openai = URL(base_url).host == URL(OPENAI).host
         field = self.options.output_limit_field
         if field == "auto":
