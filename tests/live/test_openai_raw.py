@@ -25,6 +25,9 @@ def test_a_raw_response_has_the_headers_and_the_completion(live: LiveServer, cas
     assert int(raw.headers["openai-processing-ms"]) >= 0
     assert raw.headers["x-robutler-run-id"].replace("-", "") == answer.id.removeprefix("chatcmpl-")
     assert float(raw.headers["x-robutler-cost"]) > 0
+    for kind in ("requests", "tokens"):
+        assert int(raw.headers[f"x-ratelimit-limit-{kind}"]) > int(raw.headers[f"x-ratelimit-remaining-{kind}"]) >= 0
+        assert raw.headers[f"x-ratelimit-reset-{kind}"]
     assert answer.choices[0].message.content == "Hello there."
 
 
