@@ -26,8 +26,8 @@ DOES: Mapping[str, str] = {
     "safety_identifier": "Forwarded. Names the end user whose memory it is.",
     "stream": "The same events, one by one.",
     "stream_options": "Shapes the stream; models are always asked for usage.",
-    "tool_choice": "Forwarded in the first turn, where there are tools. Later calls may be forbidden or limited, and stay"
-    " demanded only while the client waits for a call of its own tools.",
+    "tool_choice": "Forwarded in the first turn, where there are tools. Later calls may be forbidden or limited,"
+    " and stay demanded only while the client waits for a call of its own tools.",
     "stream_options.include_obfuscation": "Pads the pieces of the stream.",
     "stream_options.include_usage": "A last chunk says what the run used.",
     "tools": "The client's own, offered beside the agent's; of one name, the client's wins. Never run by the server.",
