@@ -12,6 +12,7 @@ from tenants.permissions import (
     AUDIT_READ,
     BILLING_READ,
     KEYS_WRITE,
+    LIMITS_WRITE,
     MEMBERS_WRITE,
     USAGE_READ,
 )
@@ -96,6 +97,7 @@ UNFOLD_CONSOLE = {
                 "separator": True,
                 "items": [
                     _page("API keys", "key", "console:tenants_apikey_changelist", KEYS_WRITE),
+                    _page("Limits", "speed", "console:tenants_ratelimit_changelist", LIMITS_WRITE),
                     _page("Credentials", "lock", "console:tenants_providercredential_changelist", AGENTS_WRITE),
                     _page("Team", "group", "console:tenants_membership_changelist", MEMBERS_WRITE),
                     _page("Audit log", "policy", "console:tenants_auditevent_changelist", AUDIT_READ),
@@ -146,6 +148,7 @@ UNFOLD_STAFF = {
                     _page("People", "person", "admin:tenants_user_changelist"),
                     _page("Memberships", "group", "admin:tenants_membership_changelist"),
                     _page("API keys", "key", "admin:tenants_apikey_changelist"),
+                    _page("Limits", "speed", "admin:tenants_ratelimit_changelist"),
                     _page("Platform credentials", "lock", "admin:tenants_providercredential_changelist"),
                     _page("Audit log", "policy", "admin:tenants_auditevent_changelist"),
                 ],

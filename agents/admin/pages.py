@@ -1,8 +1,10 @@
 """Which page shows which model on which of the two sites; the site itself is put together elsewhere."""
 
 from agents.admin.agents import MemberAgentAdmin, StaffAgentAdmin
+from agents.admin.limits import MemberLimitAdmin, StaffLimitAdmin
 from agents.admin.runs import MemberRunAdmin, StaffRunAdmin
 from agents.models import Agent, Run
+from tenants.models import RateLimit
 
-MEMBER_PAGES = ((Agent, MemberAgentAdmin), (Run, MemberRunAdmin))
-STAFF_PAGES = ((Agent, StaffAgentAdmin), (Run, StaffRunAdmin))
+MEMBER_PAGES = ((Agent, MemberAgentAdmin), (Run, MemberRunAdmin), (RateLimit, MemberLimitAdmin))
+STAFF_PAGES = ((Agent, StaffAgentAdmin), (Run, StaffRunAdmin), (RateLimit, StaffLimitAdmin))

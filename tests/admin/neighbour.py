@@ -9,10 +9,11 @@ from django.db.models import Model
 from billing import ledger
 from billing.models import Account, Transfer
 from tenants.context import organization_context
+from tenants.limits import Limits
 from tenants.models import AuditEvent, Organization
 from tenants.roles import Role
 from tenants.secret import Secret
-from tenants.services import issue_key, store_credential
+from tenants.services import issue_key, set_limits, store_credential
 from tests import make
 from tests.admin.cast import ran, run_of
 
@@ -50,6 +51,9 @@ def planted() -> Neighbour:
             "agent": agent,
             "run": run_of(globex, run_id),
             "apikey": key,
+            "ratelimit": set_limits(
+                organization_id=globex.id, kind="end_user", subject=canary, limits=Limits(requests_per_minute=1)
+            ),
             "providercredential": credential,
             "membership": seat,
             "auditevent": AuditEvent.objects.filter(object_label__contains=canary).first(),

@@ -42,7 +42,7 @@ def test_the_list_shows_ours_only(us: Client, neighbour: Neighbour, model: type[
     shown = us.get(page("console", model, "changelist"))
 
     assert shown.status_code == 200
-    assert shown.context["cl"].result_count > 0 or model.__name__ in {"ProviderCredential", "Run"}
+    assert shown.context["cl"].result_count > 0 or model.__name__ in {"ProviderCredential", "RateLimit", "Run"}
     assert neighbour.canary not in text(shown)
     assert str(neighbour.row(model).pk) not in [str(row.pk) for row in shown.context["cl"].result_list]
 
@@ -185,7 +185,7 @@ def test_their_organization_cannot_be_chosen(us: Client, neighbour: Neighbour) -
 
 
 def deletable(model: type[Model]) -> bool:
-    return model.__name__ in {"ProviderCredential", "Membership"}
+    return model.__name__ in {"ProviderCredential", "Membership", "RateLimit"}
 
 
 def _changelist(client: Client, model: type[Model]) -> Any:

@@ -23,13 +23,20 @@ READS = {
     "agent": BUILDERS | {Role.VIEWER},
     "run": BUILDERS | {Role.BILLING},
     "apikey": BUILDERS,
+    "ratelimit": MANAGERS,
     "providercredential": BUILDERS,
     "membership": MANAGERS,
     "auditevent": MANAGERS,
     "account": {Role.OWNER, Role.BILLING},
     "transfer": {Role.OWNER, Role.BILLING},
 }
-ADDS = {"agent": BUILDERS, "apikey": BUILDERS, "providercredential": MANAGERS, "membership": MANAGERS}
+ADDS = {
+    "agent": BUILDERS,
+    "apikey": BUILDERS,
+    "ratelimit": MANAGERS,
+    "providercredential": MANAGERS,
+    "membership": MANAGERS,
+}
 DELETES = {"providercredential": MANAGERS, "membership": MANAGERS}
 PAGES = {str(model._meta.model_name): model for model in console._registry}
 
