@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Generator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -60,19 +61,25 @@ async def test_ov_01_a_tenant_that_floods_gets_its_limit_and_others_notice_nothi
 
 
 async def test_ov_02_a_place_comes_back_however_a_request_ends(live: LiveServer, cast: Cast) -> None:
-    done, slow = await publish(cast), await publish(cast, delay_ms=20_000)
-    broken = await asyncio.to_thread(cast.publish, model="openai/fault-500", **FREE)
+    done, broken = await publish(cast), await asyncio.to_thread(cast.publish, model="openai/fault-500", **FREE)
+    slow = await asyncio.to_thread(
+        cast.publish,
+        model="scripted/persona",
+        options={"rules": [{"text": "word " * 500}], "chunk_ms": 50},
+        **FREE,
+    )
     limited = await key(cast.globex, max_parallel=2)
 
     headers = {"Authorization": f"Bearer {limited}"}
     async with httpx.AsyncClient(base_url=live.url, headers=headers, timeout=30) as http:
         for address in (done, broken, "nobody", done):
-            await http.post(COMPLETIONS, json={"model": address, "messages": HI})
-        held = [asyncio.create_task(_ask(http, slow)) for _ in range(2)]
-        refused = await _until(http, done, status=429)
-        for task in held:
-            task.cancel()
-        await asyncio.wait(held)
+            await _ask(http, address)
+        async with AsyncExitStack() as open_streams:
+            for _ in range(2):
+                body = {"model": slow, "messages": HI, "stream": True}
+                answer = await open_streams.enter_async_context(http.stream("POST", COMPLETIONS, json=body))
+                await anext(answer.aiter_bytes())
+            refused = await _ask(http, done)
         let_in = await _until(http, done, status=200)
 
     assert refused.json()["error"]["code"] == "too_many_concurrent_requests"
