@@ -12,6 +12,7 @@ from tests.live.books import Books
 from tests.live.cast import Cast, model_on
 from tests.live.conftest import Start
 from tests.live.server import LiveServer
+from tests.live.waiting import eventually
 
 CLIENTS = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{CLIENTS}-00f067aa0ba902b7-01"
@@ -78,8 +79,13 @@ def test_a_malformed_header_is_passed_over(trace: Callable[..., tuple[str, str, 
 
 
 def _in_log(server: LiveServer, run_id: str) -> str:
-    lines = [json.loads(line) for line in server.log.read_text().splitlines() if run_id in line]
-    (request,) = [line for line in lines if line["event"] == "request"]
+    def requests() -> list[dict[str, str]]:
+        lines = [json.loads(line) for line in server.log.read_text().splitlines() if run_id in line]
+        return [line for line in lines if line["event"] == "request"]
+
+    # The line is written once the answer has gone out: whoever has read that may be here first.
+    assert eventually(lambda: bool(requests()), within_s=10)
+    (request,) = requests()
     assert request.keys() >= {"time", "level", "request_id", "run_id", "organization", "agent", "duration_ms", "status"}
     trace_id: str = request["trace_id"]
     return trace_id
