@@ -1,14 +1,17 @@
 """Writes the reference pages that are made from the code: `python -m docs.generate`, or with `--check` to compare."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+import django
 from pydantic import AliasChoices
 from pydantic.fields import FieldInfo
 
+from docs.api_page import api_page
 from docs.chat_page import chat_page
 from docs.clients_page import clients_page
 from docs.skill_pages import skills_page
@@ -45,6 +48,7 @@ def settings_page() -> str:
 
 
 PAGES: Mapping[str, Callable[[], str]] = {
+    "api.md": partial(api_page, NOTE, hours=Environment.model_fields["idempotency_hours"].default),
     "chat-completions.md": partial(chat_page, NOTE),
     "settings.md": settings_page,
     "skills.md": partial(skills_page, NOTE),
@@ -63,6 +67,8 @@ def outdated() -> list[str]:
 
 def main() -> None:
     """Write the pages, or say which are outdated."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "robutler_site.settings")
+    django.setup()
     if sys.argv[1:] == ["--check"]:
         if stale := outdated():
             sys.exit(f"Outdated: {', '.join(stale)}. Run `make docs`.")

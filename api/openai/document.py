@@ -59,6 +59,7 @@ _IDEMPOTENCY_KEY = {
 }
 _AGENT = {"name": "agent", "in": "path", "required": True, "schema": {"type": "string", "maxLength": 63}}
 _ORGANIZATION = {**_AGENT, "name": "organization"}
+_KEY_OR_NONE: list[Any] = [{}, {"key": []}]
 _REF = "#/components/schemas/{name}"
 _REQUIRED = ("messages",)
 _ANSWERS = (
@@ -67,6 +68,8 @@ _ANSWERS = (
 )  # fmt: skip
 _SHAPES = {"/v1/models": "ModelList", "/v1/models/{id}": "Model"}
 """What those endpoints answer that are of the framework and yet encode their answers themselves."""
+_OPEN = ("/v1/agents",)
+"""Those of the framework's that answer strangers, too."""
 _TAGS = {"Chat": "Asking agents.", "Agents": "Which there are.", "Runs": "What ran.", "Usage": "What it cost."}
 
 
@@ -163,7 +166,7 @@ def _read(summary: str, parameters: list[Any], *, answer: str) -> dict[str, Any]
         "tags": ["Agents"],
         "summary": summary,
         "parameters": parameters,
-        "security": [{}, {"key": []}],
+        "security": _KEY_OR_NONE,
         "responses": {
             "200": {"description": "OK", "headers": _headers(_HEADERS), "content": _json(answer)},
             **_refusals(READING),
@@ -179,6 +182,8 @@ def _completed(path: str, operations: Mapping[str, Any]) -> dict[str, Any]:
 def _with_rest(path: str, operation: Mapping[str, Any], *, pays: bool) -> dict[str, Any]:
     kept = {name: value for name, value in operation.items() if name not in ("operationId", "security")}
     answer = {**operation["responses"]["200"], "headers": _headers(_HEADERS)}
+    if path in _OPEN:
+        kept["security"] = _KEY_OR_NONE
     if path in _SHAPES:
         answer["content"] = _json(_SHAPES[path])
     kept["responses"] = {"200": answer, **_refusals(PAYING if pays else READING)}

@@ -35,7 +35,9 @@ class RunsAsked(Schema):
 
     after: UUID | None = Field(None, description="The last run of the page before.")
     limit: int = Field(20, ge=1, le=MOST_AT_ONCE)
-    agent: str | None = Field(None, min_length=1, max_length=160, description="An agent's name, as it was called.")
+    agent: str | None = Field(
+        None, max_length=160, pattern="^[!-~]+$", description="An agent's name, as it was called."
+    )
     status: RunState | None = None
     from_: Moment | None = Field(None, alias="from", description="Runs that began then or later.")
     to: Moment | None = Field(None, description="Runs that began before then.")

@@ -206,6 +206,8 @@ def test_these_need_a_key(stranger: ApiClient, path: str) -> None:
         ("status=dead", "invalid_value", "status"),
         ("from=yesterday", "invalid_value", "from"),
         ("to=9999-01-01", "invalid_value", "to"),
+        ("agent=", "invalid_value", "agent"),
+        ("agent=%00", "invalid_value", "agent"),
         ("agnet=x", "unknown_parameter", "agnet"),
         ("whose=mine", "invalid_value", "whose"),
     ],
