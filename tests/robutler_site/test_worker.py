@@ -6,12 +6,15 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from api.tracing import traced
+from robutler_site import metrics_files
 from robutler_site.celery import app
 from tests.robutler_site.conftest import eventually
 
@@ -122,3 +125,21 @@ def test_a_task_belongs_to_the_trace_of_whoever_queued_it(
 
     assert eventually(lambda: journal.exists() and len(journal.read_text().splitlines()) == 2)
     assert set(journal.read_text().splitlines()) == {TRACEPARENT.decode(), "none"}
+
+
+def test_a_worker_shows_its_metrics_on_a_port_of_their_own(
+    start_worker: StartWorker, queue: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    site_environment: dict[str, str], unused_tcp_port: int,
+) -> None:  # fmt: skip
+    together = metrics_files.prepare(tmp_path / "metrics")
+    for name, value in {**together, "ROBUTLER_METRICS_PORT": str(unused_tcp_port)}.items():
+        monkeypatch.setitem(site_environment, name, value)
+    start_worker()
+
+    def page() -> str:
+        with suppress(httpx.TransportError):
+            return httpx.get(f"http://127.0.0.1:{unused_tcp_port}/metrics").text
+        return ""
+
+    assert eventually(lambda: "robutler_queue_depth" in page()), (tmp_path / "worker.log").read_text()
+    assert "django_db_execute_total" in page()
