@@ -74,11 +74,13 @@ async def test_ov_02_a_place_comes_back_however_a_request_ends(live: LiveServer,
     async with httpx.AsyncClient(base_url=live.url, headers=headers, timeout=30) as http:
         for address in (done, broken, "nobody", done):
             await _ask(http, address)
+        pieces = []  # kept: whoever forgets them leaves
         async with AsyncExitStack() as open_streams:
             for _ in range(2):
                 body = {"model": slow, "messages": HI, "stream": True}
                 answer = await open_streams.enter_async_context(http.stream("POST", COMPLETIONS, json=body))
-                await anext(answer.aiter_bytes())
+                pieces.append(answer.aiter_bytes())
+                await anext(pieces[-1])
             refused = await _ask(http, done)
         let_in = await _until(http, done, status=200)
 
