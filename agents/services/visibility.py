@@ -18,4 +18,8 @@ def key_to_read(caller: Caller, whose: Whose | None) -> UUID | None:
     may_read_all = caller.may(USAGE_READ)
     if whose == "organization" and not may_read_all:
         raise PermissionMissing(f"This API key lacks the permission {USAGE_READ}; ask with 'whose=key' for its own.")
-    return None if may_read_all and whose != "key" else caller.key_id
+    if may_read_all and whose != "key":
+        return None
+    if caller.key_id is None:
+        raise PermissionMissing(f"There is no key whose runs these could be, and all take the permission {USAGE_READ}.")
+    return caller.key_id
