@@ -65,6 +65,8 @@ async def start_embedding(*, caller: Caller, call: EmbeddingCall) -> RunStream:
 async def _prepared(caller: Caller, call: EmbeddingCall) -> RunTask:
     if not caller.may(permissions.CHAT_WRITE):
         raise AccessDenied(f"This key may not use models: it lacks the permission {permissions.CHAT_WRITE}.")
+    if caller.allowed_agents is not None:
+        raise AccessDenied("This key reaches some agents only, and no model by itself.")
     model = call.request.model
     provider = model.partition("/")[0]
     if caller.test_mode and provider != pricing.FREE_PROVIDER:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.api.client import ApiClient
+from tests.api.client import ApiClient, Server
 
 MODEL = "scripted/hashing"
 PATH = "/v1/embeddings"
@@ -98,6 +98,15 @@ def test_what_is_missing_is_named(acme_client: ApiClient, missing: str) -> None:
 
     assert answer.code == (400, "invalid_request_error", "missing_required_parameter")
     assert answer.error["param"] == missing
+
+
+def test_a_key_of_some_agents_embeds_nothing(server: Server, acme: Any) -> None:
+    from tests import make
+
+    with ApiClient(server.url, make.key(acme, allowed_agents=[])) as bound:
+        answer = bound.post(PATH, {"model": MODEL, "input": "hello"})
+
+    assert answer.code == (403, "permission_error", "insufficient_scope")
 
 
 def test_without_a_key_nothing_is_embedded(stranger: ApiClient) -> None:
