@@ -202,7 +202,7 @@ def test_a_client_that_leaves_while_sending_is_let_go(acme_client: ApiClient, gr
     ("body", "code", "param"),
     [
         (b'{"model":', "invalid_json", None),
-        (b"[" * 100_000, "invalid_type", None),
+        (b"[" * 100_000, "invalid_json", None),
         (b'{"messages":' + b"[" * 100_000, "invalid_json", None),
         (b'{"messages":[],"temperature":NaN}', "invalid_value", "temperature"),
         (b'{"messages":[{"role":"user","content":"x"}],"api_base":"http://x"}', "unknown_parameter", "api_base"),

@@ -92,7 +92,7 @@ def test_who_has_no_key_is_told_nothing(stranger: ApiClient, greeter: str) -> No
 
 
 def test_pages_of_other_sites_may_read_what_is_left(limited: Limited, settings: Any) -> None:
-    settings.CORS_ALLOWED_ORIGINS = ["https://app.example"]
+    settings.ROBUTLER = settings.ROBUTLER.model_copy(update={"cors_origins": ("https://app.example",)})
 
     with limited() as client:
         answer = client.post(COMPLETIONS, HELLO, Origin="https://app.example")
