@@ -15,6 +15,8 @@ from tenants import notify
 REMEMBERED_SECONDS = 60.0
 """News of a publication that got lost is made up for after so long."""
 REMEMBERED_MODELS = 2_000
+WHOLE = frozenset((PriceItem.Unit.INPUT, PriceItem.Unit.OUTPUT))
+"""Without a price of these a model has none; all other kinds are parts of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +100,8 @@ def _read_model(version_id: int | None, model: str) -> ModelPrice | None:
     for unit, context_from, price, limit in items.values_list("unit", "context_from", "price", "most"):
         tiers.setdefault(context_from, {})[unit] = price
         most = most or limit
-    if 0 not in tiers:
-        return None  # no price, or none for short calls: neither may be guessed
+    if not tiers.get(0, {}).keys() >= WHOLE:
+        return None  # no price, none for short calls, or a part of one: none of them may be guessed
     below: Mapping[str, int] = {}
     built = []
     for context_from, prices in tiers.items():

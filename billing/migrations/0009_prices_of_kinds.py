@@ -14,6 +14,7 @@ SEEDED = """
 SELECT v.id, v.price_list_id FROM billing_priceversion v JOIN billing_pricelist l ON l.id = v.price_list_id
 WHERE l.kind = 'provider_cost' AND v.state = 'published' AND v.valid_to IS NULL AND v.created_by = 'migration'
 """
+KNOWN = "SELECT DISTINCT model FROM billing_priceitem WHERE version_id = %s"
 DRAFT = """
 INSERT INTO billing_priceversion (price_list_id, name, created_by) VALUES (%s, 'kinds of tokens', 'migration')
 RETURNING id
@@ -34,16 +35,21 @@ PUBLISH = (
 
 def add(apps, schema_editor):
     models = json.loads(SEED.read_text())["models"]
-    rows = [
-        (name, unit, int(context_from), pico)
-        for name, price in models.items()
-        for context_from, tier in price["tiers"].items()
-        for unit, pico in tier.items()
-        if unit in KINDS
-    ]
     with schema_editor.connection.cursor() as cursor:
         cursor.execute(SEEDED)
         for seeded, price_list in cursor.fetchall():
+            cursor.execute(KNOWN, (seeded,))
+            known = {name for (name,) in cursor.fetchall()}
+            # Of a model that has no price yet a part of one would be taken for the whole.
+            rows = [
+                (name, unit, int(context_from), pico)
+                for name, price in models.items()
+                for context_from, tier in price["tiers"].items()
+                for unit, pico in tier.items()
+                if unit in KINDS and name in known
+            ]
+            if not rows:
+                continue
             cursor.execute(DRAFT, (price_list,))
             (version,) = cursor.fetchone()
             cursor.execute(COPY, (version, seeded))

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
+from types import SimpleNamespace
 from uuid import uuid4
 
 import psycopg
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connections, transaction
 
 from billing import publishing, selectors
 from billing.errors import PriceUnavailable
@@ -150,6 +152,7 @@ def test_a_published_version_counts_at_once_and_ends_the_one_before(database: No
     before, draft = _current(), _copy()
     with money.everything():
         PriceItem.objects.create(version=draft, model="new/model", unit="input", price=160_000)
+        PriceItem.objects.create(version=draft, model="new/model", unit="output", price=640_000)
     with pytest.raises(PriceUnavailable):
         _terms("new/model")
 
@@ -295,3 +298,39 @@ def test_the_price_table_lists_what_counts_now(database: None) -> None:
     rows = list(selectors.price_table(search="openai/gpt-4o-mini").values_list("model", "unit", "version_id"))
 
     assert ("openai/gpt-4o-mini", "input", _current().pk) in rows
+
+
+def test_a_part_of_a_price_is_no_price(database: None) -> None:
+    version, models = _copy(), {f"openai/{units}": units for units in ("input_image", "input", "output")}
+    with money.everything():
+        for model, unit in models.items():
+            PriceItem.objects.create(version=version, model=model, unit=unit, price=100)
+    _publish(version)
+
+    for model in models:
+        with pytest.raises(PriceUnavailable):
+            _terms(model)
+
+
+def test_an_older_platform_is_told_prices_of_new_kinds_for_the_models_that_it_knows(
+    database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claude, current = "anthropic/claude-haiku-4-5", _current()
+    assert current.valid_from is not None
+    moment = current.valid_from + timedelta(milliseconds=1)
+    with money.everything(), transaction.atomic(using=PLATFORM):
+        PriceVersion.objects.filter(id=current.pk).update(valid_to=moment)
+        older = PriceVersion.objects.create(price_list_id=current.price_list_id, name="older", created_by="migration")
+        for unit in ("input", "output"):
+            PriceItem.objects.create(version=older, model=claude, unit=unit, price=1)
+        PriceVersion.objects.filter(id=older.pk).update(state="published", valid_from=moment, published_by="migration")
+
+        migration = import_module("billing.migrations.0009_prices_of_kinds")
+        monkeypatch.setattr(migration, "DRAFT", migration.DRAFT.replace("kinds of tokens", "told again"))
+        migration.add(None, SimpleNamespace(connection=connections[PLATFORM]))
+
+        told = PriceItem.objects.filter(version_id__gt=older.pk).values_list("model", "unit")
+        units = sorted(unit for model, unit in told if model == claude)
+        others = [model for model, _ in told if model != claude]
+        transaction.set_rollback(True, using=PLATFORM)
+    assert (units, others) == (["cache_write_1h", "input", "output"], [])
