@@ -5,9 +5,10 @@ from typing import Any
 
 import msgspec
 
-IMAGE_BYTES = 12_000
-"""An image is taken for so many bytes at least: what it comes to in tokens has nothing to do with its address, and
-little with how well it was packed."""
+IMAGE_BYTES_MIN = 12_000
+IMAGE_BYTES_MAX = 60_000
+"""An image is taken for as many bytes as it has, within these bounds: what it comes to in tokens has nothing to do with
+its address, and little with how well it was packed."""
 
 
 def bytes_of(messages: Sequence[Mapping[str, Any]], *beside: Any) -> int:
@@ -20,8 +21,9 @@ def bytes_of(messages: Sequence[Mapping[str, Any]], *beside: Any) -> int:
 
 
 def beyond_bytes(messages: Sequence[Mapping[str, Any]]) -> int:
-    """What the images in messages are taken for besides the bytes that they have."""
-    return sum(max(0, IMAGE_BYTES - len(msgspec.json.encode(part))) for part in _images(messages))
+    """How much more, or less, the images in messages are taken for than the bytes that they have."""
+    sizes = (len(msgspec.json.encode(part)) for part in _images(messages))
+    return sum(min(max(size, IMAGE_BYTES_MIN), IMAGE_BYTES_MAX) - size for size in sizes)
 
 
 def _images(messages: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

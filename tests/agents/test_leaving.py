@@ -57,6 +57,17 @@ async def test_what_was_spoken_is_counted_like_words_where_no_usage_came(acme: O
     assert stream.receipt.charged_nanos >= 20 * 1_000
 
 
+async def test_a_large_image_is_not_counted_by_its_bytes_where_no_usage_came(acme: Organization) -> None:
+    await funded(acme)
+    agent = await hosted(acme, script({"text": "A cat.", "no_usage": True}), input_price_pico=1_000_000)
+    image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 1_000_000}}
+
+    _, stream = await converse(caller_of(acme), agent, ask(messages=[{"role": "user", "content": [image]}]))
+
+    assert stream.receipt is not None
+    assert 3_000 < stream.receipt.usage.input_tokens < 20_000
+
+
 async def test_leaving_while_the_hold_is_made_leaves_nothing_held(acme: Organization) -> None:
     await funded(acme)
     agent = await hosted(acme, script(PACED, chunk_ms=20), **PRICES)
