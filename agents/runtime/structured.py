@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
+from jsonschema.exceptions import UnknownType, ValidationError
 from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
@@ -21,8 +21,13 @@ from skills.sdk.model import NOT_THE_USER, Message
 
 STEPS_MAX = 100_000
 """How much checking a reply may take; a schema of many alternatives could ask for more than there is time."""
+CHARACTERS_OF_A_STEP = 100
+"""A complaint repeats what it is about: so many of its characters are as much work as looking at one keyword."""
 COMPLAINTS_MAX = 3
 COMPLAINT_CHARACTERS_MAX = 300
+
+_NO_SCHEMA = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, UnknownType)
+"""What the checker stumbles with over what is no schema, such as a length in words; references lead to anything."""
 
 _steps_left: ContextVar[list[int]] = ContextVar("steps_left")
 
@@ -96,24 +101,32 @@ def _complaints(schema: Mapping[str, Any], value: Any) -> list[str]:
     try:
         return [_in_words(error) for error in islice(checker.iter_errors(value), COMPLAINTS_MAX)]
     except (_TooMuch, RecursionError, Unresolvable):
-        raise ModelRejected(
-            "The schema takes too long to check a reply against. Use fewer alternatives.",
-            parameter="response_format",
-            code="invalid_value",
-        ) from None
+        raise _rejected("The schema takes too long to check a reply against. Use fewer alternatives.") from None
+    except _NO_SCHEMA:
+        raise _rejected("A reply cannot be checked against the schema: a keyword has a value it cannot have.") from None
+
+
+def _rejected(message: str) -> ModelRejected:
+    return ModelRejected(message, parameter="response_format", code="invalid_value")
 
 
 def _in_words(error: ValidationError) -> str:
     return f"at {error.json_path[:COMPLAINT_CHARACTERS_MAX]}, {error.message[:COMPLAINT_CHARACTERS_MAX]}"
 
 
-def _counted(keyword: Callable[..., Iterator[ValidationError] | None], *args: Any) -> Iterator[ValidationError] | None:
+def _counted(keyword: Callable[..., Iterator[ValidationError] | None], *args: Any) -> Iterator[ValidationError]:
     """Check a keyword while there is time."""
+    _spend(1)
+    for complaint in keyword(*args) or ():
+        _spend(len(complaint.message) // CHARACTERS_OF_A_STEP)
+        yield complaint
+
+
+def _spend(steps: int) -> None:
     left = _steps_left.get()
-    left[0] -= 1
+    left[0] -= steps
     if left[0] < 0:
         raise _TooMuch
-    return keyword(*args)
 
 
 def _pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationError]:
@@ -121,7 +134,19 @@ def _pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[ValidationEr
         yield ValidationError(f"{value!r} does not match {pattern!r}")
 
 
-_KEYWORDS = {**Draft202012Validator.VALIDATORS, "pattern": _pattern}
+def _unique_items(_: Any, asked: Any, value: Any, __: Any) -> Iterator[ValidationError]:
+    """Compares items by their texts: comparing each with each would take the square of their number."""
+    if asked is True and isinstance(value, list):
+        texts = set()
+        for item in value:
+            text = msgspec.json.encode(item, order="deterministic")
+            _spend(1 + len(text) // CHARACTERS_OF_A_STEP)
+            texts.add(text)
+        if len(texts) < len(value):
+            yield ValidationError(f"{value!r} has non-unique elements")
+
+
+_KEYWORDS = {**Draft202012Validator.VALIDATORS, "pattern": _pattern, "uniqueItems": _unique_items}
 _Checker: Any = extend(  # type: ignore[no-untyped-call]  # its stubs leave it open
     Draft202012Validator, {name: partial(_counted, check) for name, check in _KEYWORDS.items()}
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skills.scripted.samples import sample
-from skills.scripted.script import Call, Said
+from skills.scripted.script import TEXT_MAX, Call, Said
 from skills.sdk import Message, ModelRequest
 from skills.sdk.model import NOT_THE_USER
 
@@ -51,7 +51,8 @@ def reply(request: ModelRequest) -> Said:
     words = last_words(request.messages)
     if calls := _calls(request, words):
         return Said(calls=calls)
-    return Said(text=_shaped(request, words, " ".join(_tool_answers(request.messages)) or _chat(words)))
+    text = _shaped(request, words, " ".join(_tool_answers(request.messages)) or _chat(words))
+    return Said(text=text[:TEXT_MAX])
 
 
 def last_words(messages: Sequence[Message]) -> str:

@@ -27,6 +27,9 @@ _ERRORS: dict[ErrorKind, type[ModelFailed]] = {
 }
 
 
+TEXT_MAX = 1_000_000
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -55,7 +58,7 @@ class ReportedUsage(_Frozen):
 class Said(_Frozen):
     """One reply of the model."""
 
-    text: str = Field(default="", max_length=1_000_000, description="What it says.")
+    text: str = Field(default="", max_length=TEXT_MAX, description="What it says.")
     reasoning: str = Field(default="", max_length=100_000, description="What it thinks before it speaks.")
     chunks: tuple[str, ...] = Field(default=(), description="The text in exactly these pieces, instead of `text`.")
     refusal: str = Field(default="", max_length=100_000, description="Words in which it refuses, instead of a text.")

@@ -79,6 +79,9 @@ class _Rules:
         types = types if isinstance(types, list) else [types]
         if not all(isinstance(kind, str) and kind in _TYPES for kind in types):
             raise InvalidSchema(f"{place} has a 'type' that JSON Schema does not know.")
+        required = schema.get("required", [])
+        if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
+            raise InvalidSchema(f"the 'required' of {place} must be an array of names.")
         if "object" in types or "properties" in schema:
             self._check_object(schema, place)
         if "pattern" in schema:
@@ -86,13 +89,12 @@ class _Rules:
         self._count(schema, place)
 
     def _check_object(self, schema: Mapping[str, Any], place: str) -> None:
-        properties, required = schema.get("properties", {}), schema.get("required", [])
+        properties = schema.get("properties", {})
         if not isinstance(properties, Mapping):
             raise InvalidSchema(f"the 'properties' of {place} must be an object.")
         if schema.get("additionalProperties") is not False:
             raise InvalidSchema(f'{place} must say "additionalProperties": false.')
-        missing = properties.keys() - set(required) if isinstance(required, list) else properties.keys()
-        if missing:
+        if missing := properties.keys() - set(schema.get("required", [])):
             raise InvalidSchema(f"{place} must list every property under 'required'; {min(missing)!r} is missing.")
         self._properties += len(properties)
         if self._properties > PROPERTIES_MAX:

@@ -242,6 +242,42 @@ async def test_a_pattern_takes_no_longer_than_its_text() -> None:
         await ask(agent(says=[json.dumps({"city": "a" * 5_000 + "!"})] * 2), parameters=form(schema))
 
 
+async def test_complaints_about_a_long_reply_are_not_made_without_end() -> None:
+    schema = {**CITY, "properties": {"city": {"anyOf": [{"type": "integer"}] * 20_000}}}
+
+    with pytest.raises(ModelRejected, match="too long to check"):
+        await ask(agent(says=[json.dumps({"city": "x" * 100_000})]), parameters=form(schema))
+
+
+@pytest.mark.parametrize(("last", "fits"), [(30_000, True), (0, False)])
+async def test_a_long_array_is_looked_through_for_what_it_has_twice(last: int, *, fits: bool) -> None:
+    cities = {"type": "array", "uniqueItems": True, "items": {"type": "array", "items": {"type": "integer"}}}
+    said = json.dumps({"city": [*([number] for number in range(10_000)), [last]]})
+    asking = ask(agent(says=[said] * 2), parameters=form({**CITY, "properties": {"city": cities}}))
+
+    if fits:
+        assert (await asking).text == said
+    else:
+        with pytest.raises(ReplyUnfit):
+            await asking
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"type": "integer", "multipleOf": 0},
+        {"type": "integer", "minimum": "1"},
+        {"$ref": "#/default", "default": {"minimum": []}},
+    ],
+    ids=str,
+)
+async def test_a_reply_cannot_be_checked_against_what_is_no_schema(bad: dict[str, Any]) -> None:
+    schema = {**CITY, "properties": {"city": bad}, "default": {"minimum": "1"}}
+
+    with pytest.raises(ModelRejected, match="cannot be checked"):
+        await ask(agent(says=['{"city": 5}']), parameters=form(schema))
+
+
 class Ledger(MemoryMeter):
     """Keeps how much each call was reserved for."""
 

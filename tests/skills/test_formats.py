@@ -52,6 +52,8 @@ def test_a_schema_within_the_rules(schema: dict[str, Any]) -> None:
         ({**thing(a=TEXT), "required": []}, "'a' is missing"),
         (thing(a={"type": "object", "properties": {}}), "a must say"),
         (thing(a={"type": "array", "items": {"type": "object"}}), r"a\[\] must say"),
+        ({**thing(), "required": [{}]}, "array of names"),
+        (thing(a={"type": "string", "required": 5}), "array of names"),
         (thing(a={}), "a has no 'type'"),
         (thing(a=True), "a must be an object"),
         (thing(a={"type": "text"}), "does not know"),
