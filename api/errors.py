@@ -191,6 +191,12 @@ def _(error: skills.ModelUnauthorized) -> Problem:
 
 
 @problem_of.register
+def _(error: skills.CredentialMissing) -> Problem:
+    message = "There is no credential for the agent's model. The agent's owner has to store one, under Credentials."
+    return Problem(status=502, type="upstream_error", code="upstream_failed", message=message, should_retry=False)
+
+
+@problem_of.register
 def _(error: skills.ModelRejected) -> Problem:
     return Problem(
         status=400,

@@ -18,6 +18,8 @@ from agents.services.drafts import fallbacks_of
 from billing import pricing
 from billing.amounts import PICOS_PER_DOLLAR_A_MILLION, dollars, plain
 from billing.pricing import AgentPrice
+from skills import registry
+from skills.sdk import ModelSkill
 from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, allows, seat_of, uuid_or_404
 from tenants.context import atomic
 from tenants.models import ProviderCredential
@@ -119,6 +121,8 @@ class MemberAgentAdmin(MemberAdmin):
             messages.error(request, f"Saved, but not published: {error}")
         else:
             messages.success(request, f"Published as {version}: callers reach it now.")
+            for skill in _idle_options(obj):
+                messages.warning(request, f"The skill {skill} is switched off, so its options do not hold.")
             if not _has_price(obj):
                 messages.warning(
                     request,
@@ -224,6 +228,15 @@ class StaffAgentAdmin(StaffRecordAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("organization", "published_version")
+
+
+def _idle_options(agent: Agent) -> list[str]:
+    """The model skills that are set but switched off: that one need not be on to serve a model misleads."""
+    return [
+        choice.skill
+        for choice in publishing.skills_of(agent)
+        if choice.options and not choice.enabled and issubclass(registry.skill_class(choice.skill), ModelSkill)
+    ]
 
 
 def _has_price(agent: Agent) -> bool:

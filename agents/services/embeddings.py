@@ -88,7 +88,8 @@ async def _terms(provider: str, model: str, secrets: OwnersSecrets) -> PriceTerm
         opened = await secrets.open(provider)
     except NotAvailable:
         raise ModelRejected(
-            f"There is no credential for {provider}. Store one in the console, or ask for another model.",
+            f"There is no credential for {provider}. Store one in the console, or ask for another model. "
+            "Embeddings are made by a provider's model, such as openai/text-embedding-3-small, not by an agent.",
             parameter="model",
             code="model_not_found",
         ) from None

@@ -54,7 +54,7 @@ _RUN_HEADERS: Mapping[str, str] = {
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "Answers the same request once within 24 hours, however often it is sent.",
+    "description": "The same request with the same key is run once within 24 hours; later ones get the first answer.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
 }
 _AGENT = {"name": "agent", "in": "path", "required": True, "schema": {"type": "string", "maxLength": 63}}
@@ -70,6 +70,10 @@ _SHAPES = {"/v1/models": "ModelList", "/v1/models/{id}": "Model"}
 """What those endpoints answer that are of the framework and yet encode their answers themselves."""
 _OPEN = ("/v1/agents",)
 """Those of the framework's that answer strangers, too."""
+_EXAMPLES: Mapping[str, Any] = {
+    "ChatCompletionRequest": {"model": "assistant", "messages": [{"role": "user", "content": "What is 17 * 23?"}]},
+    "EmbeddingRequest": {"model": "scripted/hashing", "input": "The cat sat on the mat."},
+}
 _TAGS = {"Chat": "Asking agents.", "Agents": "Which there are.", "Runs": "What ran.", "Usage": "What it cost."}
 
 
@@ -129,7 +133,7 @@ def _object(properties: Mapping[str, Any], *, required: Sequence[str]) -> dict[s
 def _plain_paths() -> dict[str, Any]:
     """The endpoints that no framework describes."""
     chat: dict[str, tuple[str, list[Any]]] = {
-        "/v1/chat/completions": ("Ask the agent named by `model`", []),
+        "/v1/chat/completions": ("Ask the agent that 'model' names", []),
         "/{agent}/chat/completions": ("Ask an agent of your own organization", [_AGENT]),
         "/{organization}/{agent}/chat/completions": ("Ask a public agent", [_ORGANIZATION, _AGENT]),
     }
@@ -153,7 +157,7 @@ def _paid(summary: str, parameters: list[Any], *, body: str, answer: dict[str, A
         "tags": ["Chat"],
         "summary": summary,
         "parameters": [*parameters, _IDEMPOTENCY_KEY],
-        "requestBody": {"required": True, "content": _json(body)},
+        "requestBody": {"required": True, "content": _example(body)},
         "responses": {
             "200": {"description": "The answer.", "headers": headers, "content": answer},
             **_refusals(PAYING),
@@ -188,8 +192,15 @@ def _with_rest(path: str, operation: Mapping[str, Any], *, pays: bool) -> dict[s
         answer["content"] = _json(_SHAPES[path])
     kept["responses"] = {"200": answer, **_refusals(PAYING if pays else READING)}
     if pays:
-        kept["requestBody"] = {"required": True, "content": _json("ChatCompletionRequest")}
+        kept["requestBody"] = {"required": True, "content": _example("ChatCompletionRequest")}
     return kept
+
+
+def _example(body: str) -> dict[str, Any]:
+    """A body and one that can be sent as it is; without it, pages that try requests out make one of every field."""
+    content = _json(body)
+    content["application/json"] = {**content["application/json"], "example": _EXAMPLES[body]}
+    return content
 
 
 def _refusals(statuses: Sequence[int]) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from skills.litellm.embeddings import EmbeddingCall, embedded
 from skills.sdk import (
     Chunk,
     Credential,
+    CredentialMissing,
     EmbeddingRequest,
     Embeddings,
     ModelRejected,
     ModelRequest,
     ModelSkill,
-    ModelUnauthorized,
     NotAvailable,
     RunContext,
 )
@@ -89,7 +89,7 @@ class LiteLLMSkill(ModelSkill):
         try:
             return await self.credential(ctx, provider, reference=self.options.credential)
         except NotAvailable:
-            raise ModelUnauthorized(
+            raise CredentialMissing(
                 f"There is no credential for {provider}. The agent's owner has to store one, or choose another model."
             ) from None
 

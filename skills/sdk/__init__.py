@@ -7,6 +7,7 @@ from skills.sdk.embedding import EmbeddingInput, EmbeddingRequest, Embeddings
 from skills.sdk.errors import (
     AccessDenied,
     BudgetExhausted,
+    CredentialMissing,
     InvalidAgent,
     ModelFailed,
     ModelOverloaded,
@@ -36,6 +37,7 @@ __all__ = [
     "BudgetExhausted",
     "Chunk",
     "Credential",
+    "CredentialMissing",
     "CredentialReference",
     "EmbeddingInput",
     "EmbeddingRequest",

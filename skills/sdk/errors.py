@@ -67,6 +67,10 @@ class ModelUnauthorized(ModelFailed):
         self.perhaps_request = perhaps_request
 
 
+class CredentialMissing(ModelUnauthorized):
+    """Nobody stored a credential for the provider, so it was not asked."""
+
+
 class ModelRateLimited(ModelFailed):
     """The provider's limit is reached (its 429)."""
 

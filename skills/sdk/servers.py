@@ -4,7 +4,7 @@ from pydantic import Field, field_validator
 from yarl import URL
 
 from skills.sdk.context import RunContext
-from skills.sdk.errors import ModelUnauthorized, NotAvailable
+from skills.sdk.errors import CredentialMissing, NotAvailable
 from skills.sdk.model import ModelSkill
 from skills.sdk.ports import Credential
 from skills.sdk.provider_options import ProviderOptions
@@ -30,7 +30,7 @@ async def reached(
     """Where to send to, and with which key: one stored with the options' base_url, or with none.
 
     `at` is the provider's own address. A server of one's own may do without a key; one that was chosen may not be
-    missing. Raises ModelUnauthorized.
+    missing. Raises CredentialMissing.
     """
     chosen, base_url = options.credential, options.base_url
     try:
@@ -44,7 +44,7 @@ async def reached(
             else f"There is no credential for {provider}"
         )
         where = f"{missing}, or was not stored with the agent's base_url" if chosen and base_url else missing
-        raise ModelUnauthorized(f"{where}. The agent's owner has to store one.") from None
+        raise CredentialMissing(f"{where}. The agent's owner has to store one.") from None
     return base_url or credential.base_url or at, credential
 
 

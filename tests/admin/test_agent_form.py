@@ -201,6 +201,16 @@ def test_who_publishes_without_a_price_is_warned(us: Client, price: dict[str, st
     assert ("every call is refused until you set one" in said) is warned
 
 
+@pytest.mark.parametrize("chosen", [{}, {"retries": "1"}])
+def test_who_sets_a_model_skill_and_leaves_it_off_is_warned(us: Client, chosen: dict[str, str]) -> None:
+    options = {f"anthropic.{name}": value for name, value in chosen.items()}
+
+    new(us, make.unique("clerk"), **options, agents_agent_publish="1")
+
+    said = text(us.get(reverse("console:agents_agent_changelist")))
+    assert ("The skill anthropic is switched off" in said) is bool(chosen)
+
+
 def test_a_draft_that_cannot_run_is_saved_but_not_published(acme: Organization, us: Client) -> None:
     slug = make.unique("clerk")
 

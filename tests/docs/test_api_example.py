@@ -1,4 +1,4 @@
-"""The example of the API's reference, as it stands there, against a real server."""
+"""The examples for callers, as they stand in the documents, against a real server."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from tests.docs.test_examples import examples
 __all__ = ["acme_client", "server"]
 
 
-def test_the_example_runs(
-    acme_client: ApiClient, acme: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def _environment(acme_client: ApiClient, acme: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the examples read: a server, a key and an agent."""
     from tests import make
 
     agent = make.published(acme, price_per_run_nanos=1_000_000)
@@ -21,6 +21,23 @@ def test_the_example_runs(
     monkeypatch.setenv("ROBUTLER_KEY", acme_client.http.headers["Authorization"].removeprefix("Bearer "))
     monkeypatch.setenv("ROBUTLER_AGENT", agent.slug)
 
+
+@pytest.mark.usefixtures("_environment")
+def test_the_guide_for_callers_runs_from_its_beginning_to_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    for number, block in enumerate(examples("docs/how-to/call-agents.md")):
+        exec(compile(block, f"call-agents.md, block {number}", "exec"), names)  # noqa: S102 the guide itself
+
+    said = capsys.readouterr().out
+    assert "What is 17 * 23?\n19 tokens" in said
+    assert "It rains." in said
+    assert "result=17" in said
+    assert "model_not_found" in said
+    assert said.strip().splitlines()[-1].startswith("0.001000000 ")
+
+
+@pytest.mark.usefixtures("_environment")
+def test_the_example_of_the_reference_runs(capsys: pytest.CaptureFixture[str]) -> None:
     (example,) = examples("docs/reference/api.md")
     exec(compile(example, "api.md", "exec"), {})  # noqa: S102 the example itself
 
