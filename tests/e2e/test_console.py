@@ -56,7 +56,7 @@ def create_agent(page: Page, slug: str, *, skills: tuple[str, ...] = ("calculato
     page.fill("#id_instructions", "Do every sum with the calculator.")
     for skill in skills:
         page.check(f"[name='{skill}.enabled']")
-    page.click("text=Price")
+    page.get_by_text("Price", exact=True).first.click()
     page.fill("#id_price_per_run_nanos", "0.0025")
     page.click("button:has-text('Save and publish')")
     page.wait_for_selector("text=callers reach it now")

@@ -26,7 +26,7 @@ TAKEN_BY_OPENAI: dict[str, Any] = {
     "n": 2, "prediction": {"type": "content", "content": "1 2"}, "prompt_cache_key": "k",
     "prompt_cache_options": {"mode": "explicit", "ttl": "30m"}, "prompt_cache_retention": "24h",
     "reasoning_effort": "high", "safety_identifier": "s", "service_tier": "default", "user": "u",
-    "verbosity": "low", "web_search_options": {"search_context_size": "low"},
+    "verbosity": "low",
 }  # fmt: skip
 VENDORS: dict[str, Any] = {
     "chat_template_kwargs": {"enable_thinking": False}, "min_p": 0.1, "provider": {"order": ["a"]},
