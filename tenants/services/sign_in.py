@@ -1,5 +1,6 @@
 """Guessing passwords made slow: who was wrong too often from one place waits, even with the right one."""
 
+import ipaddress
 import math
 from datetime import timedelta
 from hashlib import sha256
@@ -11,6 +12,9 @@ from django.utils import timezone
 from tenants import audit, context
 from tenants.errors import SignInLocked
 from tenants.models import SignInAttempts
+
+SUBSCRIBER_BITS = 64
+"""So much of an IPv6 address says whose it is; the rest its owner chooses anew whenever it likes."""
 
 _COUNT = """
 INSERT INTO tenants_signinattempts AS known (digest, attempts, since) VALUES (%(digest)s, 1, %(now)s)
@@ -47,4 +51,17 @@ def forget_attempts(email: str, *, address: str) -> None:
 
 
 def _digest(email: str, address: str) -> str:
-    return sha256(f"{email.strip().lower()}\n{address}".encode()).hexdigest()
+    return sha256(f"{email.strip().lower()}\n{_place(address)}".encode()).hexdigest()
+
+
+def _place(address: str) -> str:
+    """Where somebody is who has this address: all addresses of one IPv6 network are one place."""
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if known.version == 4:
+        return address
+    if known.ipv4_mapped is not None:
+        return str(known.ipv4_mapped)
+    return str(ipaddress.ip_network((int(known), SUBSCRIBER_BITS), strict=False))

@@ -289,6 +289,16 @@ def test_au_19_others_are_not_kept_out(door: str, somebody: User, acme: Any) -> 
     assert (elsewhere.status_code, another.status_code) == (302, 302)
 
 
+def test_au_19_a_network_of_addresses_is_one_place(door: str, somebody: User) -> None:
+    for number in range(GUESSES):
+        knock(door, somebody, f"guess {number}", at=f"2001:db8::{number:x}")
+
+    moved = knock(door, somebody, PASSWORD, at="2001:db8::ffff:1")
+    elsewhere = knock(door, somebody, PASSWORD, at="2001:db8:0:1::1")
+
+    assert (moved.status_code, elsewhere.status_code) == (429, 302)
+
+
 def test_au_19_who_gets_in_begins_anew_and_a_lock_ends(door: str, somebody: User, settings: Any) -> None:
     for _ in range(2):
         for number in range(GUESSES - 1):
