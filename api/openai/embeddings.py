@@ -31,6 +31,8 @@ MAX_INPUTS = 2_048
 MAX_TOKENS = 8_192
 """Of one input, where it comes as tokens; of texts only their model knows."""
 MAX_DIMENSIONS = 16_384
+MAX_NUMBERS = 8_388_608
+"""Of one answer, where the request says how many: 2,048 vectors of 4,096 numbers."""
 DEFAULT_PROVIDER = "openai"
 
 Text: TypeAlias = Annotated[str, Meta(min_length=1)]
@@ -92,11 +94,16 @@ def decode(body: bytes) -> Asked:
         if name not in fields:
             raise InvalidRequest(f"'{name}' is required.", code="missing_required_parameter", param=name)
     given = {name: decoded(name, raw, _decoders[name]) for name, raw in fields.items() if name != "input"}
-    model = given["model"]
+    model, inputs = given["model"], _inputs(fields)
+    if len(inputs) * (given.get("dimensions") or 1) > MAX_NUMBERS:
+        raise InvalidRequest(
+            f"That many inputs of that many 'dimensions' are more than {MAX_NUMBERS} numbers. Send fewer at a time.",
+            param="dimensions",
+        )
     return Asked(
         request=EmbeddingRequest(
             model=model if "/" in model else f"{DEFAULT_PROVIDER}/{model}",
-            inputs=_inputs(fields),
+            inputs=inputs,
             dimensions=given.get("dimensions"),
             end_user=given.get("user"),
         ),
@@ -134,6 +141,6 @@ def _body(events: Sequence[Event], asked: Asked) -> bytes:
     )
 
 
-def _written(vector: bytes, *, as_base64: bool) -> str | list[float]:
+def _written(vector: bytes, *, as_base64: bool) -> str | msgspec.Raw:
     """A vector as numbers, or packed and in base64, as the official SDKs ask for it."""
-    return base64.b64encode(vector).decode() if as_base64 else unpacked(vector)
+    return base64.b64encode(vector).decode() if as_base64 else msgspec.Raw(msgspec.json.encode(unpacked(vector)))

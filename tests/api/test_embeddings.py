@@ -78,6 +78,7 @@ def test_base64_carries_the_same_numbers(acme_client: ApiClient) -> None:
         ({"model": 7}, "invalid_type", "model"),
         ({"dimensions": 0}, "invalid_value", "dimensions"),
         ({"dimensions": 16_385}, "invalid_value", "dimensions"),
+        ({"input": ["a"] * 513, "dimensions": 16_384}, "invalid_value", "dimensions"),
         ({"encoding_format": "int8"}, "invalid_value", "encoding_format"),
         ({"api_base": "http://attacker.example"}, "unknown_parameter", "api_base"),
     ],
