@@ -11,6 +11,8 @@ from skills.sdk import Message, ModelRequest
 from skills.sdk.model import NOT_THE_USER
 
 COUNT_LIMIT = 10_000
+WORDS_READ = 2_000
+"""So many characters of what the user says are looked through; patterns take the square of their number."""
 
 _ARITHMETIC = re.compile(r"(?:sqrt\s*|\(\s*)*-?\d[\d.]*\)*(?:\s*(?:\*\*|//|[-+*/%^×÷−x])\s*\(*\s*-?\d[\d.]*\)*)+")
 _ROOT = re.compile(r"(?:sqrt\s*\(\s*|(?:square )?root of\s+)(\d[\d.]*)\)?", re.IGNORECASE)
@@ -19,7 +21,8 @@ _TIME = re.compile(
 )
 _ZONE = re.compile(r"\b(UTC|[A-Z][A-Za-z]+/[A-Z][A-Za-z_]+)\b")
 _COUNT = re.compile(r"\bcount (?:from 1 )?to (\d+)", re.IGNORECASE)
-_ECHO = re.compile(r"\b(?:say|repeat|echo)(?: exactly)?:?\s+[\"“']?(.+?)[\"”']?\s*$", re.IGNORECASE | re.DOTALL)
+_ECHO = re.compile(r"\b(?:say|repeat|echo)(?: exactly)?:?\s+[\"“']?", re.IGNORECASE)
+_END = re.compile(r"[\"”']$")
 _GREETING = re.compile(r"\s*(hi|hello|hey|good (?:morning|evening|afternoon))\b", re.IGNORECASE)
 _WORD = re.compile(r"[a-z]{3,}")
 _VAGUE = frozenset(
@@ -49,7 +52,7 @@ _VAGUE = frozenset(
 def reply(request: ModelRequest) -> Said:
     """What the persona says to the conversation so far."""
     words = last_words(request.messages)
-    if calls := _calls(request, words):
+    if calls := _calls(request, words[:WORDS_READ]):
         return Said(calls=calls)
     text = _shaped(request, words, " ".join(_tool_answers(request.messages)) or _chat(words))
     return Said(text=text[:TEXT_MAX])
@@ -93,7 +96,7 @@ def _sentence(function: Mapping[str, Any], result: str) -> str:
     name = function.get("name", "tool")
     try:
         arguments = json.loads(function.get("arguments") or "{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         arguments = {}
     if "calc" in name and isinstance(arguments, dict) and "expression" in arguments:
         return f"{arguments['expression']} = {result}."
@@ -185,11 +188,12 @@ def _shaped(request: ModelRequest, words: str, text: str) -> str:
 
 
 def _chat(words: str) -> str:
-    if counted := _COUNT.search(words):
+    read = words[:WORDS_READ]
+    if counted := _COUNT.search(read):
         return " ".join(str(number) for number in range(1, min(int(counted[1]), COUNT_LIMIT) + 1))
-    if echoed := _ECHO.search(words):
-        return echoed[1]
-    if _GREETING.match(words):
+    if (asked := _ECHO.search(read)) and (echoed := _END.sub("", words[asked.end() :].rstrip())):
+        return echoed
+    if _GREETING.match(read):
         return "Hello! I am a scripted model: no network, no vendor. Ask me to calculate something, or what time it is."
     if not words.strip():
         return "I am listening."

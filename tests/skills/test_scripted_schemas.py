@@ -1,4 +1,4 @@
-"""The scripted model, asked for replies by schemas that mean it no good."""
+"""The scripted model, asked by schemas and words that mean it no good."""
 
 import json
 from typing import Any
@@ -59,6 +59,18 @@ async def test_what_is_no_schema_counts_as_absent(schema: dict[str, Any]) -> Non
     wanted = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
 
     json.loads(await text_of("9" * 400, response_format=wanted))
+
+
+@pytest.mark.parametrize("said", ["sqrt " + "(" * 20_000, "in " + "A-" * 100_000, "say" + " " * 100_000 + "x"])
+async def test_what_is_said_at_length_is_read_in_part(said: str) -> None:
+    assert await text_of(said)
+
+
+async def test_a_call_of_the_clients_that_is_nested_without_end_is_no_json() -> None:
+    function = {"name": "f", "arguments": "[" * 100_000}
+    called = {"role": "assistant", "tool_calls": [{"id": "c", "type": "function", "function": function}]}
+
+    assert await text_of([called, {"role": "tool", "tool_call_id": "c", "content": "Rain."}]) == "f says: Rain."
 
 
 async def test_an_echo_has_an_end() -> None:
