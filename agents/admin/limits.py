@@ -30,6 +30,9 @@ class RuleForm(forms.ModelForm):
         model = RateLimit
         fields: ClassVar = NAMES
         labels: ClassVar = {name: name.replace("_", " ").capitalize() for name in NAMES if name != "max_parallel"}
+        help_texts: ClassVar = {
+            "requests_per_second": "Empty, here and below, leaves it at what holds without this rule.",
+        }
 
     def clean(self) -> dict[str, Any]:
         """Empty leaves a limit as it is without the rule; zero would be a way to say no."""
@@ -55,7 +58,7 @@ class NewRuleForm(RuleForm):
         required=False,
         max_length=512,
         widget=widgets.UnfoldAdminTextInputWidget(),
-        help_text="As requests name it in `safety_identifier` or `user`; empty for each of them.",
+        help_text="Of a rule about end users: the name in safety_identifier or user; empty for each of them.",
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
