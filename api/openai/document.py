@@ -70,6 +70,7 @@ _SHAPES = {"/v1/models": "ModelList", "/v1/models/{id}": "Model"}
 """What those endpoints answer that are of the framework and yet encode their answers themselves."""
 _OPEN = ("/v1/agents",)
 """Those of the framework's that answer strangers, too."""
+_EVENTS = "With `stream`: server-sent events whose data are chunks, then the last one's, `[DONE]`."
 _EXAMPLES: Mapping[str, Any] = {
     "ChatCompletionRequest": {"model": "assistant", "messages": [{"role": "user", "content": "What is 17 * 23?"}]},
     "EmbeddingRequest": {"model": "scripted/hashing", "input": "The cat sat on the mat."},
@@ -147,7 +148,7 @@ def _plain_paths() -> dict[str, Any]:
 
 
 def _chat(summary: str, parameters: list[Any]) -> dict[str, Any]:
-    content = {**_json("ChatCompletion"), "text/event-stream": {"schema": {"type": "string"}}}
+    content = {**_json("ChatCompletion"), "text/event-stream": {"schema": {"description": _EVENTS}}}
     return _paid(summary, parameters, body="ChatCompletionRequest", answer=content)
 
 
