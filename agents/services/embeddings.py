@@ -18,6 +18,7 @@ from agents.services.run_record import RunRecord
 from agents.services.run_stream import RunStream
 from agents.services.run_task import RunTask
 from agents.services.running import running
+from agents.services.scopes import run_caller
 from billing import pricing
 from billing.pricing import AgentPrice, PriceTerms
 from skills import registry
@@ -27,7 +28,6 @@ from skills.sdk import (
     ModelRejected,
     ModelSkill,
     NotAvailable,
-    RunCaller,
     RunContext,
 )
 from skills.sdk.ports import Absent, Ports
@@ -138,12 +138,7 @@ def _context(caller: Caller, call: EmbeddingCall, meter: RunMeter, secrets: Owne
         agent_id="",
         agent_name="",
         organization_id=str(caller.organization_id),
-        caller=RunCaller(
-            organization_id=str(caller.organization_id),
-            key_id=str(caller.key_id) if caller.key_id else None,
-            user_id=str(caller.user_id) if caller.user_id is not None else None,
-            end_user=call.request.end_user,
-        ),
+        caller=run_caller(caller, end_user=call.request.end_user),
         ports=Ports(meter=meter, secrets=secrets, storage=Absent("storage"), http=SafeHttp()),
     )
 

@@ -13,8 +13,8 @@ from agents.runtime import http
 from agents.runtime.scopes import allows
 from agents.selectors import Resolved
 from agents.services.running import running
-from agents.services.scopes import scope_of
-from skills.sdk import AccessDenied, RunCaller, RunContext, RunTimedOut
+from agents.services.scopes import run_caller, scope_of
+from skills.sdk import AccessDenied, RunContext, RunTimedOut
 from skills.sdk.ports import Absent, Ports
 from tenants.caller import Caller
 from tenants.errors import InvalidKey
@@ -69,12 +69,7 @@ async def answer_http(agent: Resolved, *, caller: Caller | None, call: HttpCall)
         agent_id=loaded.id,
         agent_name=loaded.name,
         organization_id=loaded.organization_id,
-        caller=RunCaller(
-            organization_id=str(caller.organization_id) if caller else "",
-            scope=scope,
-            key_id=str(caller.key_id) if caller and caller.key_id else None,
-            user_id=str(caller.user_id) if caller and caller.user_id is not None else None,
-        ),
+        caller=run_caller(caller, scope=scope),
         ports=_ports(agent, caller),
     )
     limit = asyncio.timeout(loaded.limits.tool_seconds)

@@ -23,9 +23,9 @@ from agents.services.run_stream import Receipt, RunRequest, RunStream
 from agents.services.run_task import RunTask
 from agents.services.run_terms import RunTerms, run_terms
 from agents.services.running import running
-from agents.services.scopes import scope_of
+from agents.services.scopes import run_caller, scope_of
 from billing import pricing
-from skills.sdk import AccessDenied, RunCaller, RunContext
+from skills.sdk import AccessDenied, RunContext
 from skills.sdk.ports import Ports
 from tenants import permissions
 from tenants.caller import Caller
@@ -98,7 +98,12 @@ def _assemble(
         agent_id=agent.id,
         agent_name=agent.name,
         organization_id=agent.organization_id,
-        caller=_run_caller(caller, version, request),
+        caller=run_caller(
+            caller,
+            scope=scope_of(caller, version),
+            end_user=request.end_user,
+            conversation_id=request.conversation_id,
+        ),
         ports=Ports(meter=meter, secrets=secrets, storage=storage, http=SafeHttp()),
         stream=request.stream,
         messages=list(request.messages),
@@ -132,17 +137,6 @@ def _meter(caller: Caller, version: Resolved, agent: BaseAgent, request: RunRequ
         agent_id=agent.id,
         charged=not caller.test_mode,
         choices=int(agent.parameters(request.parameters).get("n") or 1),
-    )
-
-
-def _run_caller(caller: Caller, version: Resolved, request: RunRequest) -> RunCaller:
-    return RunCaller(
-        organization_id=str(caller.organization_id),
-        scope=scope_of(caller, version),
-        key_id=str(caller.key_id) if caller.key_id else None,
-        user_id=str(caller.user_id) if caller.user_id is not None else None,
-        end_user=request.end_user,
-        conversation_id=request.conversation_id,
     )
 
 
