@@ -6,8 +6,11 @@ from django.db.models import F, Q
 from billing.rating import MOST_NANOS
 from tenants.models.tenant import TenantManager
 
-OWNED_KINDS = ("wallet", "creator_earnings")
-DEBIT_KINDS = ("provider_cost", "external_clearing", "overrun_loss")
+OWNED_KINDS = ("wallet", "creator_earnings", "creator_clawback")
+DEBIT_KINDS = (
+    *("creator_clawback", "provider_cost", "external_clearing", "cash", "payment_fees", "promo_expense"),
+    *("overrun_loss", "refund_contra"),
+)
 
 
 class Account(models.Model):
@@ -22,11 +25,20 @@ class Account(models.Model):
 
         WALLET = "wallet", "Wallet"
         CREATOR_EARNINGS = "creator_earnings", "Creator earnings"
+        CREATOR_CLAWBACK = "creator_clawback", "Creator clawback"
         PLATFORM_REVENUE = "platform_revenue", "Platform revenue"
         PROVIDER_COST = "provider_cost", "Provider cost"
         PROVIDER_PAYABLE = "provider_payable", "Provider payable"
         EXTERNAL_CLEARING = "external_clearing", "External clearing"
+        CASH = "cash", "Cash"
+        PAYMENT_FEES = "payment_fees", "Payment fees"
+        PROMO_EXPENSE = "promo_expense", "Promotional expense"
+        BREAKAGE_INCOME = "breakage_income", "Breakage income"
         OVERRUN_LOSS = "overrun_loss", "Overrun loss"
+        REFUND_CONTRA = "refund_contra", "Refunds of revenue"
+        PAYOUT_CLEARING = "payout_clearing", "Payout clearing"
+        SUSPENSE = "suspense", "Suspense"
+        ROUNDING = "rounding", "Rounding"
 
     class Normal(models.TextChoices):
         """The side on which the account grows."""
@@ -86,13 +98,10 @@ class Account(models.Model):
             models.CheckConstraint(
                 condition=Q(
                     kind__in=(
-                        "wallet",
-                        "creator_earnings",
-                        "platform_revenue",
-                        "provider_cost",
-                        "provider_payable",
-                        "external_clearing",
-                        "overrun_loss",
+                        *("wallet", "creator_earnings", "creator_clawback", "platform_revenue", "provider_cost"),
+                        *("provider_payable", "external_clearing", "cash", "payment_fees", "promo_expense"),
+                        *("breakage_income", "overrun_loss", "refund_contra", "payout_clearing", "suspense"),
+                        "rounding",
                     )
                 ),
                 name="account_kind_known",

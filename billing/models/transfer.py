@@ -14,11 +14,23 @@ class TransferGroup(models.Model):
         SETTLEMENT = "settlement", "Settlement"
         LATE_SETTLEMENT = "late_settlement", "Late settlement"
         UNHELD_LOSS = "unheld_loss", "Loss without a hold"
+        GRANT = "grant", "Grant"
+        GRANT_EXPIRY = "grant_expiry", "Expired grant"
+        REFUND = "refund", "Refund"
+        ADJUSTMENT = "adjustment", "Adjustment"
+        REVERSAL = "reversal", "Reversal"
+        PAYOUT = "payout", "Payout"
+        PAYOUT_RETURN = "payout_return", "Returned payout"
+        PROVIDER_INVOICE = "provider_invoice", "Provider's invoice"
+        CHARGEBACK = "chargeback", "Chargeback"
+        WRITE_OFF = "write_off", "Write-off"
 
     id = models.BigAutoField(primary_key=True)
     key = models.CharField(max_length=96, unique=True, help_text="Once per key, however often it is asked for.")
     kind = models.CharField(max_length=16, choices=Kind)
-    organization = models.ForeignKey("tenants.Organization", models.PROTECT, related_name="+", help_text="Whose doing.")
+    organization = models.ForeignKey(
+        "tenants.Organization", models.PROTECT, null=True, related_name="+", help_text="Whose doing."
+    )
     charge = models.ForeignKey(
         "billing.Charge", models.PROTECT, null=True, related_name="transfer_groups", db_constraint=False
     )
@@ -33,8 +45,23 @@ class TransferGroup(models.Model):
     class Meta:
         constraints = (
             models.CheckConstraint(
-                condition=Q(kind__in=("top_up", "settlement", "late_settlement", "unheld_loss")),
+                condition=Q(
+                    kind__in=(
+                        *("top_up", "settlement", "late_settlement", "unheld_loss", "grant", "grant_expiry", "refund"),
+                        *("adjustment", "reversal", "payout", "payout_return", "provider_invoice", "chargeback"),
+                        "write_off",
+                    )
+                ),
                 name="transfer_group_kind_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(organization__isnull=False)
+                | Q(kind__in=("adjustment", "reversal", "provider_invoice", "write_off")),
+                name="transfer_group_has_an_organization",
+            ),
+            models.CheckConstraint(
+                condition=Q(reverses__isnull=True) | Q(kind__in=("reversal", "payout_return")),
+                name="transfer_group_reverses_by_kind",
             ),
             models.CheckConstraint(
                 condition=Q(hold__isnull=False, kind__in=("settlement", "late_settlement"))
