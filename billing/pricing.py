@@ -3,10 +3,12 @@
 Prices are picodollars per unit, amounts nanodollars, shares basis points; all of them are whole numbers.
 """
 
+from billing.bills import Bill, PricedCall, ToolPrice, bill, rate
 from billing.errors import PriceUnavailable
+from billing.estimates import DEFAULT_OUTPUT_TOKENS, affordable_output_tokens, estimate, input_tokens_bound
+from billing.lines import Line
 from billing.price_table import table
 from billing.rating import (
-    DEFAULT_OUTPUT_TOKENS,
     MOST_PER_RUN_NANOS,
     MOST_TOKEN_PICO,
     AgentPrice,
@@ -14,17 +16,13 @@ from billing.rating import (
     PriceTerms,
     Rated,
     UnitPrices,
-    affordable_output_tokens,
-    estimate,
-    input_tokens_bound,
-    rate,
 )
 from tenants.threads import answered
 
 __all__ = [
-    "DEFAULT_OUTPUT_TOKENS", "FREE_PROVIDER", "MOST_PER_RUN_NANOS", "MOST_TOKEN_PICO", "AgentPrice", "ModelPrice",
-    "PriceTerms", "Rated", "UnitPrices",
-    "affordable_output_tokens", "estimate", "input_tokens_bound", "is_priced", "rate", "terms",
+    "DEFAULT_OUTPUT_TOKENS", "FREE_PROVIDER", "MOST_PER_RUN_NANOS", "MOST_TOKEN_PICO", "AgentPrice", "Bill", "Line",
+    "ModelPrice", "PriceTerms", "PricedCall", "Rated", "ToolPrice", "UnitPrices",
+    "affordable_output_tokens", "bill", "estimate", "input_tokens_bound", "is_priced", "rate", "terms",
 ]  # fmt: skip
 
 FREE_PROVIDER = "scripted"

@@ -1,14 +1,13 @@
-"""The arithmetic of prices, in whole numbers: what a run may cost, and what it did cost.
+"""Prices as numbers: what a unit costs, on which terms a run is charged, and how much of each unit a call used.
 
-Prices are picodollars per unit, amounts nanodollars. Cost and fee are rounded up to a whole nanodollar, an owner's
-share of the cost down.
+Prices are picodollars per unit, amounts nanodollars; all of them are whole numbers.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
-DEFAULT_OUTPUT_TOKENS = 2_048
+from billing.lines import Source
+
 PICOS_PER_NANO = 1_000
 BASIS_POINTS = 10_000
 MOST_TOKENS = 10_000_000
@@ -18,7 +17,9 @@ MOST_TOKEN_PICO = 10**10
 MOST_PER_RUN_NANOS = 1_000 * 10**9
 """The dearest run: 1,000 dollars."""
 MOST_NANOS = 10**18
-"""More than any run comes to. Cost, markup and fee together stay below half of what the database can count."""
+"""More than any wallet holds. Three of them stay below half of what the database can count."""
+MOST_BILLED_NANOS = 9 * 10**15
+"""More than any part of a bill comes to: its picodollars still fit into a column."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,11 +112,11 @@ class Rated:
         return self.cost_nanos + self.markup_nanos + self.fee_nanos
 
     def __add__(self, other: "Rated") -> "Rated":
-        """Both together. None of the parts exceeds `MOST_NANOS`."""
+        """Both together. None of the parts exceeds `MOST_BILLED_NANOS`."""
         return Rated(
-            cost_nanos=min(self.cost_nanos + other.cost_nanos, MOST_NANOS),
-            markup_nanos=min(self.markup_nanos + other.markup_nanos, MOST_NANOS),
-            fee_nanos=min(self.fee_nanos + other.fee_nanos, MOST_NANOS),
+            cost_nanos=min(self.cost_nanos + other.cost_nanos, MOST_BILLED_NANOS),
+            markup_nanos=min(self.markup_nanos + other.markup_nanos, MOST_BILLED_NANOS),
+            fee_nanos=min(self.fee_nanos + other.fee_nanos, MOST_BILLED_NANOS),
         )
 
 
@@ -142,104 +143,24 @@ class UsageCounts(Protocol):
     def output_audio_tokens(self) -> int: ...
     @property
     def output_image_tokens(self) -> int: ...
+    @property
+    def source(self) -> Source: ...
 
 
 class CallRecord(Protocol):
     """A model call; one that failed before its first chunk was not delivered, and is not charged."""
 
     @property
+    def model(self) -> str: ...
+    @property
     def usage(self) -> UsageCounts: ...
     @property
     def delivered(self) -> bool: ...
 
 
-def rate(terms: PriceTerms, usages: Sequence[CallRecord], *, tool_nanos: int = 0, runs: int = 1) -> Rated:
-    """The price of these calls, of priced tools (theirs goes to the creator), and of being run.
-
-    cost = what the provider asks; markup = the owner's share of cost, per token, per run and tools;
-    fee = the platform's share of both. An owner who pays with an own credential owes the fee alone. None of the three
-    exceeds `MOST_NANOS`.
-    """
-    delivered = [record.usage for record in usages if record.delivered]
-    cost = min(_up(sum(_model_pico(terms, usage) for usage in delivered), PICOS_PER_NANO), MOST_NANOS)
-    own = _up(sum(_own_pico(terms, usage) for usage in delivered), PICOS_PER_NANO)
-    markup = min(cost * terms.markup_bps // BASIS_POINTS + own + terms.per_run_nanos * runs + tool_nanos, MOST_NANOS)
-    fee = min(_up((cost + markup) * terms.fee_bps, BASIS_POINTS), MOST_NANOS)
-    if terms.owner_is_payer and not terms.platform_credential:
-        return Rated(cost_nanos=0, markup_nanos=0, fee_nanos=fee)
-    return Rated(cost_nanos=cost, markup_nanos=markup, fee_nanos=fee)
-
-
-def estimate(terms: PriceTerms, *, input_bytes: int, max_output_tokens: int | None, calls: int = 1) -> int:
-    """What a run may cost at most: input bounded by its bytes, output by the limit asked for and the model's own.
-
-    Of every kind of input, and of every kind of output, the dearest counts. Sound alone is left out of the input: a
-    second of it has a thousand bytes and more, and a few dozen tokens at most, so that its bytes at the price of text
-    are bound enough; at its own price they would keep everybody but the rich from speaking to a model.
-    """
-    asked = DEFAULT_OUTPUT_TOKENS if max_output_tokens is None else max(max_output_tokens, 0)
-    output = min(asked, terms.max_output_tokens)
-    call = _BoundedCall(usage=_Bound(input_tokens=input_tokens_bound(input_bytes), output_tokens=output))
-    return rate(_dearest(terms), [call] * calls).total_nanos
-
-
-def input_tokens_bound(input_bytes: int) -> int:
-    """More tokens than a tokenizer is likely to make of so many bytes: a third of them, and 15 % more."""
-    return _up(max(input_bytes, 0) * 115, 300)
-
-
-def affordable_output_tokens(terms: PriceTerms, *, budget_nanos: int, input_bytes: int) -> int | None:
-    """How much output a budget pays for, the input being paid first: 0 if nothing, None where output costs nothing."""
-    most = terms.max_output_tokens
-    if estimate(terms, input_bytes=input_bytes, max_output_tokens=0) > budget_nanos:
-        return 0
-    if estimate(terms, input_bytes=input_bytes, max_output_tokens=most) <= budget_nanos:
-        dear = _dearest(terms)
-        costs = dear.output_pico or any(tier.output for tier in (dear.model.tiers if dear.model else ()))
-        return most if costs else None
-    low, high = 0, most  # what `low` costs is affordable, what `high` costs is not
-    while high - low > 1:
-        middle = (low + high) // 2
-        if estimate(terms, input_bytes=input_bytes, max_output_tokens=middle) <= budget_nanos:
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Bound:
-    input_tokens: int
-    output_tokens: int
-    cached_input_tokens: int = 0
-    cache_write_tokens: int = 0
-    cache_write_1h_tokens: int = 0
-    input_audio_tokens: int = 0
-    input_image_tokens: int = 0
-    reasoning_tokens: int = 0
-    output_audio_tokens: int = 0
-    output_image_tokens: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class _BoundedCall:
-    usage: _Bound
-    delivered: bool = True
-
-
-def _dearest(terms: PriceTerms) -> PriceTerms:
-    if terms.model is None:
-        return terms
-    tiers = tuple(replace(tier, input=tier.dearest_input, output=tier.dearest_output) for tier in terms.model.tiers)
-    return replace(terms, model=replace(terms.model, tiers=tiers))
-
-
-def _model_pico(terms: PriceTerms, usage: UsageCounts) -> int:
-    if terms.model is None:
-        return 0
-    read, written = _count(usage.input_tokens), _count(usage.output_tokens)
-    price = terms.model.tier(read)
-    # Details never exceed their total, whatever a provider reports.
+def quantities(usage: UsageCounts) -> dict[str, int]:
+    """How much of each unit a call used. Details never exceed their total, whatever a provider reports."""
+    read, written = credible(usage.input_tokens), credible(usage.output_tokens)
     cached = _part(usage.cached_input_tokens, of=read)
     stored = _part(usage.cache_write_tokens, of=read - cached)
     long = _part(usage.cache_write_1h_tokens, of=stored)
@@ -248,25 +169,22 @@ def _model_pico(terms: PriceTerms, usage: UsageCounts) -> int:
     thought = _part(usage.reasoning_tokens, of=written)
     spoken = _part(usage.output_audio_tokens, of=written - thought)
     drawn = _part(usage.output_image_tokens, of=written - thought - spoken)
-    return (
-        (read - cached - stored - heard - seen) * price.input
-        + cached * price.cached_input
-        + (stored - long) * price.cache_write
-        + long * price.cache_write_1h
-        + heard * price.input_audio
-        + seen * price.input_image
-        + (written - thought - spoken - drawn) * price.output
-        + thought * price.reasoning
-        + spoken * price.output_audio
-        + drawn * price.output_image
-    )
+    return {
+        "input": read - cached - stored - heard - seen,
+        "cached_input": cached,
+        "cache_write": stored - long,
+        "cache_write_1h": long,
+        "input_audio": heard,
+        "input_image": seen,
+        "output": written - thought - spoken - drawn,
+        "reasoning": thought,
+        "output_audio": spoken,
+        "output_image": drawn,
+    }
 
 
-def _own_pico(terms: PriceTerms, usage: UsageCounts) -> int:
-    return _count(usage.input_tokens) * terms.input_pico + _count(usage.output_tokens) * terms.output_pico
-
-
-def _count(tokens: int) -> int:
+def credible(tokens: int) -> int:
+    """The count, or the nearest one that can be true."""
     return min(max(tokens, 0), MOST_TOKENS)
 
 
@@ -274,5 +192,6 @@ def _part(tokens: int, *, of: int) -> int:
     return min(max(tokens, 0), of)
 
 
-def _up(dividend: int, divisor: int) -> int:
+def up(dividend: int, divisor: int) -> int:
+    """The quotient, rounded up."""
     return -(-dividend // divisor)

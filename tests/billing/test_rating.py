@@ -21,7 +21,7 @@ from billing.pricing import (
     input_tokens_bound,
     rate,
 )
-from billing.rating import MOST_NANOS, MOST_TOKENS
+from billing.rating import MOST_BILLED_NANOS, MOST_TOKENS
 from skills.sdk.usage import Usage, UsageRecord
 
 MINI = ModelPrice(
@@ -152,9 +152,9 @@ def test_no_amount_is_more_than_the_books_can_hold() -> None:
 
     rated = rate(terms, calls, tool_nanos=2**80)
 
-    assert rated == Rated(cost_nanos=MOST_NANOS, markup_nanos=MOST_NANOS, fee_nanos=MOST_NANOS)
+    assert rated == Rated(cost_nanos=MOST_BILLED_NANOS, markup_nanos=MOST_BILLED_NANOS, fee_nanos=MOST_BILLED_NANOS)
     assert rated.total_nanos < 2**62
-    assert estimate(terms, input_bytes=2**80, max_output_tokens=2**80) <= 3 * MOST_NANOS
+    assert estimate(terms, input_bytes=2**80, max_output_tokens=2**80) <= 3 * MOST_BILLED_NANOS
 
 
 def test_a_call_that_delivered_nothing_costs_nothing() -> None:
@@ -258,6 +258,7 @@ def test_a_rich_wallet_affords_all_that_the_model_writes() -> None:
 
 
 def test_any_object_with_the_counts_is_a_usage() -> None:
-    counts: dict[str, Any] = {**dict.fromkeys(Usage.__struct_fields__, 0), "input_tokens": 2}
+    counts: dict[str, Any] = {**dict.fromkeys(Usage.__struct_fields__, 0), "input_tokens": 2, "source": "provider"}
+    told = SimpleNamespace(model="x/y", usage=SimpleNamespace(**counts), delivered=True)
 
-    assert rate(TERMS, [SimpleNamespace(usage=SimpleNamespace(**counts), delivered=True)]).cost_nanos == 300
+    assert rate(TERMS, [told]).cost_nanos == 300
