@@ -62,11 +62,13 @@ class Settled:
 
 @dataclass(frozen=True, kw_only=True)
 class Balance:
-    """A wallet: what was paid in and not spent, what runs have reserved of it, what is left."""
+    """A wallet: what was paid in and not spent, what runs have reserved of it, what is left, credit included."""
 
     posted: int
     held: int
     available: int
+    credit_limit: int = 0
+    status: str = "open"
 
 
 async def hold(
@@ -242,6 +244,8 @@ def _balance(organization_id: UUID) -> Balance:
         posted=wallet.credits_posted - wallet.debits_posted,
         held=wallet.debits_pending,
         available=wallet.available,
+        credit_limit=wallet.credit_limit,
+        status=wallet.status,
     )
 
 

@@ -125,15 +125,24 @@ def transfers_of(charge_id: UUID) -> QuerySet[Transfer]:
 
 def charges_of_run(organization_id: UUID, run_id: UUID) -> Sequence[ChargeLines]:
     """What an organization was charged for a run, the run's own charge first; nothing for the runs of others."""
-    charges = Charge.objects.filter(organization_id=organization_id, run_id=run_id).order_by("started_at", "id")
-    lines = list(charges.select_related("hold", "hold__settlement"))
+    return _bills(organization_id, Charge.objects.filter(organization_id=organization_id, run_id=run_id))
+
+
+def charge_and_children(organization_id: UUID, charge_id: UUID) -> Sequence[ChargeLines]:
+    """One charge of an organization, and after it those that were made within it; nothing for those of others."""
+    family = Charge.objects.filter(Q(id=charge_id) | Q(parent_id=charge_id), organization_id=organization_id)
+    return sorted(_bills(organization_id, family), key=lambda lines: lines.charge.id != charge_id)
+
+
+def _bills(organization_id: UUID, rows: QuerySet[Charge]) -> Sequence[ChargeLines]:
+    charges = list(rows.order_by("started_at", "id").select_related("hold", "hold__settlement"))
     moved: dict[UUID | None, list[Transfer]] = defaultdict(list)
     of_payer = Transfer.objects.filter(
-        debit_organization_id=organization_id, group__charge_id__in=[charge.id for charge in lines]
+        debit_organization_id=organization_id, group__charge_id__in=[charge.id for charge in charges]
     )
     for transfer in of_payer.select_related("group").order_by("id"):
         moved[transfer.group.charge_id].append(transfer)
-    return tuple(_lines(charge, moved[charge.id]) for charge in lines)
+    return tuple(_lines(charge, moved[charge.id]) for charge in charges)
 
 
 def charged_for_runs(organization_id: UUID, run_ids: Collection[UUID]) -> dict[UUID, int]:

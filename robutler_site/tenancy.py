@@ -16,6 +16,7 @@ from tenants.selectors import Seat, memberships_of
 
 CONSOLE: Final = "/console/"
 STAFF: Final = "/admin/"
+API: Final = "/api/"
 CHOSEN: Final = "organization"
 
 Respond = Callable[[HttpRequest], HttpResponse]
@@ -38,10 +39,10 @@ def _context(request: HttpRequest) -> Generator[None]:
         who = acting(user_id=request.user.pk, label=str(request.user))
         with platform_context(reason=f"staff at {request.path}"), who:
             yield
-    elif request.path.startswith(CONSOLE) and (seat := _seat(request)):
+    elif request.path.startswith((CONSOLE, API)) and (seat := _seat(request)):
         who = acting(user_id=request.user.pk, label=str(request.user))
         with organization_context(seat.organization.id), who:
-            request.seat = seat  # type: ignore[attr-defined]  # read by tenants.admin.seats
+            request.seat = seat  # type: ignore[attr-defined]  # read by tenants.admin.seats and api.manage.callers
             yield
     else:
         yield

@@ -10,12 +10,13 @@ USAGE_READ: Final = "usage:read"
 BILLING_READ: Final = "billing:read"
 MCP_INVOKE: Final = "mcp:invoke"
 
+BILLING_WRITE: Final = "billing:write"
+
 KEY_PERMISSIONS: Final = frozenset(
-    {CHAT_WRITE, AGENTS_READ, AGENTS_WRITE, KEYS_WRITE, USAGE_READ, BILLING_READ, MCP_INVOKE}
+    {CHAT_WRITE, AGENTS_READ, AGENTS_WRITE, KEYS_WRITE, USAGE_READ, BILLING_READ, BILLING_WRITE, MCP_INVOKE}
 )
 
 # These are exercised by people at the console; no key carries them.
-BILLING_WRITE: Final = "billing:write"
 MEMBERS_WRITE: Final = "members:write"
 CREDENTIALS_WRITE: Final = "credentials:write"
 AUDIT_READ: Final = "audit:read"
@@ -23,7 +24,6 @@ LIMITS_WRITE: Final = "limits:write"
 ORGANIZATION_WRITE: Final = "organization:write"
 
 ALL_PERMISSIONS: Final = KEY_PERMISSIONS | {
-    BILLING_WRITE,
     MEMBERS_WRITE,
     CREDENTIALS_WRITE,
     AUDIT_READ,
