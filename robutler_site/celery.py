@@ -18,6 +18,8 @@ from robutler_site.queues import SWEEP_SECONDS
 
 CLOSE_RUNS_SECONDS = 60
 PURGE_SECONDS = 300
+ROLLUP_SECONDS = 10
+SEAL_SECONDS = 300
 HARD_LIMIT_S = 360
 SOFT_LIMIT_S = 330
 # A message that a killed worker held comes back from Redis after this time; our own broker needs no such guess.
@@ -89,6 +91,8 @@ def _schedule() -> dict[str, Any]:
     }
     return {
         "sweep-expired-holds": sweep,
+        "refresh-rollups": _of_books("billing.tasks.refresh_rollups", ROLLUP_SECONDS),
+        "seal-journal": _of_books("billing.tasks.seal_journal", SEAL_SECONDS),
         "close-abandoned-runs": _housekeeping("agents.tasks.close_abandoned_runs", CLOSE_RUNS_SECONDS),
         "purge-expired-items": _housekeeping("agents.tasks.purge_expired_items", PURGE_SECONDS),
     }
@@ -96,6 +100,10 @@ def _schedule() -> dict[str, Any]:
 
 def _housekeeping(task: str, every_s: int) -> dict[str, Any]:
     return {"task": task, "schedule": every_s, "options": {"queue": "maintenance", "expires": every_s}}
+
+
+def _of_books(task: str, every_s: int) -> dict[str, Any]:
+    return {"task": task, "schedule": every_s, "options": {"queue": "billing", "priority": 5, "expires": every_s}}
 
 
 def _other_options() -> dict[str, Any]:

@@ -4,11 +4,14 @@ from billing.models.account import Account
 from billing.models.charge import Charge
 from billing.models.hold import Hold
 from billing.models.price import PriceItem, PriceList, PriceVersion
+from billing.models.reconciliation import Discrepancy, InvariantRun, Reconciliation, Seal
+from billing.models.rollup import JournalHour, UsageHour, Watermark
 from billing.models.settlement import Settlement
 from billing.models.top_up import TopUp
 from billing.models.transfer import Transfer, TransferGroup
 
 __all__ = [
-    "Account", "Charge", "Hold", "PriceItem", "PriceList", "PriceVersion", "Settlement", "TopUp", "Transfer",
-    "TransferGroup",
+    "Account", "Charge", "Discrepancy", "Hold", "InvariantRun", "JournalHour", "PriceItem", "PriceList",
+    "PriceVersion", "Reconciliation", "Seal", "Settlement", "TopUp", "Transfer", "TransferGroup", "UsageHour",
+    "Watermark",
 ]  # fmt: skip

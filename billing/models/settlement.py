@@ -31,6 +31,11 @@ class Settlement(models.Model):
     creator_share = models.PositiveBigIntegerField()
     platform_share = models.PositiveBigIntegerField()
     loss = models.PositiveBigIntegerField()
+    number = models.BigIntegerField(
+        unique=True,
+        db_default=models.Func(models.Value("billing_settlement_number"), function="nextval"),
+        help_text="In the order in which they were begun.",
+    )
     created_at = models.DateTimeField(db_default=models.functions.Now())
 
     objects = TenantManager()

@@ -1,0 +1,168 @@
+"""Figures by the hour are the ledger's, to the nanodollar, whenever they are looked at."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import OperationalError, ProgrammingError, connection, connections
+
+from billing import rollups
+from billing.models import JournalHour, UsageHour
+from tenants.context import PLATFORM, atomic, organization_context
+from tenants.models import Organization
+from tests import make
+from tests.billing import figures, money
+from tests.billing.walk import Walk
+
+SETTLE = """SELECT * FROM billing_settle_many(ARRAY[%s]::uuid[], ARRAY[%s]::bigint[], ARRAY[0]::bigint[],
+    ARRAY[0]::bigint[], ARRAY[true], ARRAY['provider'], ARRAY['finished'], ARRAY[''])"""
+
+
+def charged(organization: Organization) -> int:
+    with organization_context(organization.id):
+        return sum(UsageHour.objects.values_list("charged", flat=True))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_random_history_adds_up(seed: int, database_urls: Mapping[str, str]) -> None:
+    walk = Walk(url=money.superuser(database_urls), seed=seed + 500)
+    for _ in range(3):
+        walk.walk(15)
+        figures.caught_up()
+
+    assert rollups.differences() == 0
+
+
+def test_each_figure_is_there(acme: Organization, globex: Organization) -> None:
+    money.settle(money.hold(make.wallet(acme, 10_000), 5_000, creator=globex), cost=100, markup=40, fee=6)
+    money.settle(money.hold(acme, 5_000, creator=globex), cost=30, markup=0, fee=1, source="counted")
+
+    figures.caught_up()
+
+    with organization_context(acme.id):
+        (row,) = UsageHour.objects.values(
+            *("calls", "charged", "cost", "own_cost", "markup", "fee", "creator_share", "platform_share", "loss"),
+            *("estimated", "beneficiary", "reference"),
+        )
+    assert row == {
+        "calls": 2,
+        "charged": 177,
+        "cost": 130,
+        "own_cost": 130,
+        "markup": 40,
+        "fee": 7,
+        "creator_share": 40,
+        "platform_share": 137,
+        "loss": 0,
+        "estimated": 31,
+        "beneficiary": globex.id,
+        "reference": "run",
+    }
+
+
+def test_a_loss_without_a_hold_is_a_figure_too(acme: Organization) -> None:
+    money.settle(money.hold(acme, 0), cost=70)
+
+    figures.caught_up()
+
+    with organization_context(acme.id):
+        assert list(UsageHour.objects.values_list("calls", "charged", "own_cost", "loss")) == [(1, 0, 70, 70)]
+
+
+def test_what_is_read_twice_counts_once(acme: Organization) -> None:
+    money.settle(money.hold(make.wallet(acme, 1_000), 500), cost=100)
+
+    for _ in range(3):
+        figures.caught_up()
+
+    assert charged(acme) == 100
+
+
+def test_a_settlement_that_is_committed_late_is_not_skipped(
+    acme: Organization, database_urls: Mapping[str, str]
+) -> None:
+    slow, quick = money.hold(make.wallet(acme, 1_000), 500), money.hold(acme, 500)
+    figures.caught_up()
+    with psycopg.connect(database_urls["platform"]) as session:
+        session.execute(SETTLE, (slow, 100))
+        other = make.organization("Other")
+        hold = money.hold(make.wallet(other, 1_000), 500)
+        money.settle(hold, cost=7)
+
+        assert not rollups.refresh()
+        seen_meanwhile = charged(other)
+        session.commit()
+    money.settle(quick, cost=20)
+
+    figures.caught_up()
+    assert (seen_meanwhile, charged(acme), charged(other)) == (0, 120, 7)
+    assert rollups.differences() == 0
+
+
+def test_what_was_given_up_is_not_waited_for(acme: Organization, database_urls: Mapping[str, str]) -> None:
+    given_up, kept = money.hold(make.wallet(acme, 1_000), 500), money.hold(acme, 500)
+    with psycopg.connect(database_urls["platform"]) as session:
+        session.execute(SETTLE, (given_up, 100))
+        session.rollback()
+    money.settle(kept, cost=20)
+
+    figures.caught_up()
+    assert charged(acme) == 20
+
+
+def test_books_restored_on_another_server_are_read_on(acme: Organization) -> None:
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("UPDATE billing_watermark SET horizon = 4000000000000 WHERE job = 'rollups'")
+    money.settle(money.hold(make.wallet(acme, 1_000), 500), cost=100)
+
+    figures.caught_up()
+    assert charged(acme) == 100
+
+
+def test_a_job_that_has_begun_to_write_cannot_tell_how_far_it_may_read(database: None) -> None:
+    with money.everything(), atomic(), connections[PLATFORM].cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()")
+        with pytest.raises(OperationalError, match="has to begin with reading"), atomic():
+            cursor.execute("SELECT billing_roll_up(10)")
+
+
+def test_figures_made_anew_are_the_same(acme: Organization, globex: Organization) -> None:
+    money.settle(money.hold(make.wallet(acme, 1_000), 500, creator=globex), cost=100, markup=11)
+    figures.caught_up()
+    before = _rows()
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("UPDATE billing_usagehour SET charged = charged + 1, platform_share = platform_share + 1")
+    assert rollups.differences() > 0
+
+    rollups.rebuild()
+
+    assert _rows() == before
+    assert rollups.differences() == 0
+
+
+def test_figures_are_their_payers_alone(acme: Organization, globex: Organization) -> None:
+    money.settle(money.hold(make.wallet(acme, 1_000), 500, creator=globex), cost=100)
+    figures.caught_up()
+
+    assert (charged(acme), charged(globex)) == (100, 0)
+    with organization_context(globex.id), connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM billing_usagehour WHERE organization_id = %s", (acme.id,))
+        assert cursor.fetchone() == (0,)
+
+
+@pytest.mark.parametrize("table", ["billing_usagehour", "billing_journalhour", "billing_watermark", "billing_seal"])
+def test_nobody_writes_figures_by_hand(table: str, database: None) -> None:
+    denied = pytest.raises(ProgrammingError, match="permission denied")
+    with money.everything(), connections[PLATFORM].cursor() as cursor, denied:
+        cursor.execute(f"DELETE FROM {table}")
+
+
+def _rows() -> list[tuple[Any, ...]]:
+    with money.everything():
+        usage = UsageHour.objects.order_by("hour", "organization_id", "beneficiary_id", "reference")
+        journal = JournalHour.objects.order_by("hour", "kind", "debit_id", "credit_id")
+        return [
+            *usage.values_list("hour", "organization_id", "charged", "calls"),
+            *journal.values_list("hour", "kind", "debit_id", "credit_id", "amount"),
+        ]
