@@ -6,7 +6,7 @@ nanodollars.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -24,6 +24,7 @@ from billing.errors import (
     NoWallet,
     WalletFrozen,
 )
+from billing.lines import Line, as_json
 from billing.models import Account
 from billing.rating import PriceTerms, Rated
 from billing.selectors import TrialBalance, trial_balance
@@ -38,7 +39,7 @@ HOLD_SECONDS = 60
 MOST_IN_A_WALLET = 2**63 - 1
 """What the database can count. Who asks for more is told what the wallet has, as everybody is."""
 
-ChargeKind = Literal["run", "tool", "agent", "handoff"]
+ChargeKind = Literal["run", "tool", "agent", "handoff", "token"]
 Source = Literal["provider", "counted", "checkpoint", "estimated"]
 Status = Literal["finished", "failed", "disconnected", "cancelled"]
 
@@ -85,19 +86,22 @@ async def hold(
     idempotency_key: str | None = None,
     agent_id: UUID | None = None,
     parent: UUID | None = None,
+    key_id: UUID | None = None,
+    end_user: str = "",
+    token_id: UUID | None = None,
 ) -> HoldResult:
     """Reserve `amount_nanos` on the payer's wallet and open the charge; both are durable when this returns.
 
     `id` names charge and hold for ever; asked for again, the same reservation answers. An amount of 0 reserves nothing
-    and opens the charge only. Raises InsufficientFunds, WalletFrozen, NoWallet, DuplicateRequest, HoldConflict,
-    BillingBusy, BillingUnavailable.
+    and opens the charge only. `key_id`, `agent_id`, `end_user` and `token_id` are whose budgets it counts against.
+    Raises InsufficientFunds, WalletFrozen, NoWallet, DuplicateRequest, HoldConflict, BillingBusy, BillingUnavailable.
     """
     row = (
         id, payer, run_id, min(amount_nanos, MOST_IN_A_WALLET), kind, reference[:200], parent, agent_id, beneficiary,
-        price.price_version_id, price.platform_credential, idempotency_key, ttl_s,
+        price.price_version_id, price.platform_credential, idempotency_key, ttl_s, key_id, end_user[:256], token_id,
     )  # fmt: skip
     answer = await committer.ask(operations.HOLD, (row,))
-    _, outcome, repeated, _, available, held = answer.rows[0]
+    _, outcome, repeated, _, available, held, *_ = answer.rows[0]
     match outcome:
         case "held":
             return HoldResult(id=id, amount_nanos=amount_nanos, repeated=repeated and not answer.retried)
@@ -116,7 +120,7 @@ async def hold(
 async def extend(*, id: UUID, amount_nanos: int) -> None:
     """Grow an open hold to a new total; smaller totals change nothing. Raises InsufficientFunds, HoldClosed."""
     answer = await committer.ask(operations.EXTEND, ((id, min(amount_nanos, MOST_IN_A_WALLET)),))
-    _, outcome, required, available, held = answer.rows[0]
+    _, outcome, required, available, held, *_ = answer.rows[0]
     match outcome:
         case "extended":
             return
@@ -172,15 +176,20 @@ async def settle(
     source: Source,
     status: Status,
     finish_reason: str = "",
+    lines: Sequence[Line] = (),
 ) -> Settled:
     """End a hold by charging what the work cost, once; asked for again, the first answer stands.
 
     The charge is at most the hold; beyond that the wallet pays the platform's own cost only, as far as it goes. What is
     short is cut from the creator's share first, then from the platform's fee; cost that nobody paid is the platform's
     loss. A hold that expired in the meantime is settled late, within the same bounds, out of what the wallet still has.
+    `lines` are what it was made of; they are kept with the end that counts.
     Raises HoldNotFound, and HoldClosed for a released one.
     """
-    row = (id, cost_nanos, markup_nanos, fee_nanos, platform_credential, source, status, finish_reason[:32])
+    row = (
+        id, cost_nanos, markup_nanos, fee_nanos, platform_credential, source, status, finish_reason[:32],
+        as_json(lines),
+    )  # fmt: skip
     answer = await committer.ask(operations.SETTLE, (row,))
     _, outcome, charged, loss = answer.rows[0]
     match outcome:

@@ -1,6 +1,8 @@
 """A line of a bill: how much of what was used, at which price, and who counted it."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 Part = Literal["cost", "markup", "fee"]
@@ -30,3 +32,8 @@ class Line:
     """Why it is not billable."""
     attempt: int = 1
     upstream_request_id: str = ""
+
+
+def as_json(lines: Sequence[Line]) -> str | None:
+    """The lines as the ledger's functions take them; nothing for none."""
+    return json.dumps([asdict(line) for line in lines]) if lines else None

@@ -28,7 +28,7 @@ class Operation:
 SETTLE = Operation(
     name="billing_settle_many",
     order=1,
-    types=("uuid", "bigint", "bigint", "bigint", "boolean", "text", "text", "text"),
+    types=("uuid", "bigint", "bigint", "bigint", "boolean", "text", "text", "text", "jsonb"),
 )
 RELEASE = Operation(name="billing_release_many", order=2, types=("uuid", "text"))
 CHECKPOINT = Operation(name="billing_checkpoint_many", order=3, types=("uuid", "bigint", "bigint", "bigint", "integer"))
@@ -38,7 +38,7 @@ HOLD = Operation(
     order=5,
     types=(
         "uuid", "uuid", "uuid", "bigint", "text", "text", "uuid", "uuid", "uuid", "bigint", "boolean", "text",
-        "integer",
+        "integer", "uuid", "text", "uuid",
     ),
     opens=1,
 )  # fmt: skip

@@ -9,9 +9,10 @@ from billing.models.rollup import JournalHour, UsageHour, Watermark
 from billing.models.settlement import Settlement
 from billing.models.top_up import TopUp
 from billing.models.transfer import Transfer, TransferGroup
+from billing.models.usage_line import UsageLine
 
 __all__ = [
     "Account", "Charge", "Discrepancy", "Hold", "InvariantRun", "JournalHour", "PriceItem", "PriceList",
     "PriceVersion", "Reconciliation", "Seal", "Settlement", "TopUp", "Transfer", "TransferGroup", "UsageHour",
-    "Watermark",
+    "UsageLine", "Watermark",
 ]  # fmt: skip

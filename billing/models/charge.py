@@ -9,7 +9,8 @@ from tenants.models.tenant import TenantManager
 class Charge(models.Model):
     """What an organization is asked to pay for: a run, a tool's call, an agent's, a handoff.
 
-    It is written in the transaction of its hold. A run may have many.
+    It is written in the transaction of its hold. A run may have many. Who asked for it (a key, an end user, a payment
+    token) is kept because budgets are theirs; their rows are not ours, so these are no references.
     """
 
     class Kind(models.TextChoices):
@@ -19,6 +20,7 @@ class Charge(models.Model):
         TOOL = "tool", "Tool"
         AGENT = "agent", "Agent"
         HANDOFF = "handoff", "Handoff"
+        TOKEN = "token", "Payment token"
 
     class Status(models.TextChoices):
         """How far it is. Everything but `authorized` is an end; a late settlement may still correct `orphaned`."""
@@ -38,6 +40,9 @@ class Charge(models.Model):
     status = models.CharField(max_length=12, choices=Status)
     reference = models.CharField(max_length=200)
     agent_id = models.UUIDField(null=True)
+    key_id = models.UUIDField(null=True)
+    end_user = models.CharField(max_length=256, db_default="", default="")
+    token_id = models.UUIDField(null=True)
     beneficiary = models.ForeignKey(
         "tenants.Organization", models.PROTECT, null=True, related_name="+", help_text="Who earns the markup."
     )
@@ -52,7 +57,9 @@ class Charge(models.Model):
 
     class Meta:
         constraints = (
-            models.CheckConstraint(condition=Q(kind__in=("run", "tool", "agent", "handoff")), name="charge_kind_known"),
+            models.CheckConstraint(
+                condition=Q(kind__in=("run", "tool", "agent", "handoff", "token")), name="charge_kind_known"
+            ),
             models.CheckConstraint(
                 condition=Q(
                     status__in=("authorized", "finished", "failed", "disconnected", "cancelled", "orphaned"),

@@ -1,7 +1,8 @@
 """Holds: money reserved before the work it pays for."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from billing.rating import MOST_NANOS
 from tenants.models.tenant import TenantManager
@@ -12,6 +13,10 @@ class Hold(models.Model):
 
     Its state only moves forward and its amount only grows. It ends in at most one Settlement, or expires; what had
     expired with nothing checkpointed may be settled late, once.
+
+    A hold with a parent is carved out of it and touches nothing else: `child_reserved` is what a hold's children still
+    reserve of it, `child_spent` what they have spent. What is reserved above a hold for it is its amount less what its
+    children have spent; once it has ended, only what its open children still reserve.
     """
 
     class State(models.TextChoices):
@@ -29,7 +34,13 @@ class Hold(models.Model):
         "billing.Account", models.PROTECT, related_name="holds", db_constraint=False, db_index=False
     )
     charge = models.OneToOneField("billing.Charge", models.PROTECT, related_name="hold", db_constraint=False)
+    parent = models.ForeignKey(
+        "self", models.PROTECT, null=True, related_name="children", db_constraint=False, db_index=False
+    )
+    ancestors = ArrayField(models.UUIDField(), db_default=[], default=list, help_text="From the root to the parent.")
     amount = models.PositiveBigIntegerField(help_text="Nanodollars.")
+    child_reserved = models.PositiveBigIntegerField(db_default=0, default=0)
+    child_spent = models.PositiveBigIntegerField(db_default=0, default=0)
     accrued_cost = models.PositiveBigIntegerField(db_default=0, default=0, help_text="Spent by the last checkpoint.")
     accrued_markup = models.PositiveBigIntegerField(db_default=0, default=0)
     accrued_fee = models.PositiveBigIntegerField(db_default=0, default=0)
@@ -43,6 +54,9 @@ class Hold(models.Model):
     class Meta:
         constraints = (
             models.CheckConstraint(condition=Q(amount__gt=0), name="hold_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(amount__gte=F("child_reserved") + F("child_spent")), name="hold_children_fit"
+            ),
             models.CheckConstraint(
                 condition=Q(accrued_cost__lte=MOST_NANOS, accrued_markup__lte=MOST_NANOS, accrued_fee__lte=MOST_NANOS),
                 name="hold_accrued_bounded",
@@ -59,6 +73,7 @@ class Hold(models.Model):
         indexes = (
             models.Index(fields=("expires_at",), name="hold_open_by_expiry", condition=Q(state="open")),
             models.Index(fields=("account",), name="hold_open_by_account", condition=Q(state="open")),
+            models.Index(fields=("parent",), name="hold_by_parent", condition=Q(parent__isnull=False)),
         )
 
     def __str__(self) -> str:

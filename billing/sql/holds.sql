@@ -45,8 +45,12 @@ $$;
 CREATE OR REPLACE FUNCTION billing_hold_many(
     ids uuid[], organization_ids uuid[], run_ids uuid[], amounts bigint[], kinds text[], refs text[],
     parent_ids uuid[], agent_ids uuid[], beneficiary_ids uuid[], price_version_ids bigint[],
-    platform_credentials boolean[], idempotency_keys text[], ttls integer[]
-) RETURNS TABLE (item integer, outcome text, repeated boolean, required bigint, available bigint, held bigint)
+    platform_credentials boolean[], idempotency_keys text[], ttls integer[], key_ids uuid[], end_users text[],
+    token_ids uuid[]
+) RETURNS TABLE (
+    item integer, outcome text, repeated boolean, required bigint, available bigint, held bigint, limited_by text,
+    budget_id uuid, budget_scope text, budget_limit bigint, budget_spent bigint, resets_at timestamptz
+)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
@@ -94,15 +98,17 @@ BEGIN
     WITH wanted AS (
         SELECT u.*
         FROM unnest(ids, organization_ids, run_ids, amounts, kinds, refs, parent_ids, agent_ids, beneficiary_ids,
-            price_version_ids, platform_credentials, idempotency_keys, ttls)
+            price_version_ids, platform_credentials, idempotency_keys, ttls, key_ids, end_users, token_ids)
             WITH ORDINALITY AS u (id, organization_id, run_id, amount, kind, reference, parent_id, agent_id,
-                beneficiary_id, price_version_id, platform_credential, idempotency_key, ttl, i)
+                beneficiary_id, price_version_id, platform_credential, idempotency_key, ttl, key_id, end_user,
+                token_id, i)
         WHERE u.i = ANY (passed)
     ), charged AS (
         INSERT INTO billing_charge AS c (id, organization_id, run_id, kind, status, reference, parent_id, agent_id,
-            beneficiary_id, price_version_id, platform_credential, idempotency_key)
+            beneficiary_id, price_version_id, platform_credential, idempotency_key, key_id, end_user, token_id)
         SELECT w.id, w.organization_id, w.run_id, w.kind, 'authorized', w.reference, w.parent_id, w.agent_id,
-            w.beneficiary_id, w.price_version_id, w.platform_credential, w.idempotency_key
+            w.beneficiary_id, w.price_version_id, w.platform_credential, w.idempotency_key, w.key_id, w.end_user,
+            w.token_id
         FROM wanted w
         ORDER BY w.id
         ON CONFLICT DO NOTHING
@@ -131,7 +137,8 @@ BEGIN
         NOT coalesce(u.i = ANY (passed) AND u.id = ANY (opened), false),
         u.amount,
         coalesce(a.credits_posted + a.credit_limit - a.debits_posted - a.debits_pending, 0),
-        coalesce(a.debits_pending, 0)
+        coalesce(a.debits_pending, 0),
+        'wallet', NULL::uuid, NULL, NULL::bigint, NULL::bigint, NULL::timestamptz
     FROM unnest(ids, organization_ids, run_ids, amounts, idempotency_keys)
         WITH ORDINALITY AS u (id, organization_id, run_id, amount, idempotency_key, i)
     LEFT JOIN billing_charge c ON c.id = u.id
@@ -145,7 +152,10 @@ $$;
 
 -- Grow open holds to new totals, in the order asked for; the part a wallet cannot pay is refused.
 CREATE OR REPLACE FUNCTION billing_extend_many(ids uuid[], amounts bigint[])
-RETURNS TABLE (item integer, outcome text, required bigint, available bigint, held bigint)
+RETURNS TABLE (
+    item integer, outcome text, required bigint, available bigint, held bigint, limited_by text, budget_id uuid,
+    budget_scope text, budget_limit bigint, budget_spent bigint, resets_at timestamptz
+)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
@@ -194,7 +204,8 @@ BEGIN
         END,
         greatest(u.amount - h.amount, 0),
         coalesce(a.credits_posted + a.credit_limit - a.debits_posted - a.debits_pending, 0),
-        coalesce(a.debits_pending, 0)
+        coalesce(a.debits_pending, 0),
+        'wallet', NULL::uuid, NULL, NULL::bigint, NULL::bigint, NULL::timestamptz
     FROM unnest(ids, amounts) WITH ORDINALITY AS u (id, amount, i)
     LEFT JOIN billing_hold h ON h.id = u.id
     LEFT JOIN billing_account a ON a.id = h.account_id

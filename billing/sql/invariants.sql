@@ -61,6 +61,19 @@ FROM billing_settlement s JOIN billing_hold h ON h.id = s.hold_id
 WHERE s.charged > greatest(h.amount, CASE WHEN s.platform_credential THEN s.cost ELSE 0 END)
     OR s.creator_share > h.amount
 UNION ALL
+SELECT 'the billable lines of a bill are what was asked for', count(*)
+FROM (
+    SELECT l.hold_id,
+        ceil(coalesce(sum(l.amount_pico) FILTER (WHERE l.part = 'cost' AND l.billable), 0) / 1000) AS cost,
+        ceil(coalesce(sum(l.amount_pico) FILTER (WHERE l.part = 'markup' AND l.billable), 0) / 1000) AS markup,
+        ceil(coalesce(sum(l.amount_pico) FILTER (WHERE l.part = 'fee' AND l.billable), 0) / 1000) AS fee
+    FROM billing_usageline l
+    WHERE l.hold_id IS NOT NULL
+    GROUP BY l.hold_id
+) bill
+LEFT JOIN billing_settlement s ON s.hold_id = bill.hold_id
+WHERE (bill.cost, bill.markup, bill.fee) IS DISTINCT FROM (s.cost::numeric, s.markup::numeric, s.fee::numeric)
+UNION ALL
 SELECT 'no group of transfers is empty', count(*)
 FROM billing_transfergroup g WHERE NOT EXISTS (SELECT FROM billing_transfer t WHERE t.group_id = g.id)
 UNION ALL

@@ -63,8 +63,9 @@ BEGIN
         IF NEW.state <> 'open' THEN
             RAISE EXCEPTION 'hold % must start open', NEW.id USING ERRCODE = 'restrict_violation';
         END IF;
-    ELSIF (NEW.id, NEW.organization_id, NEW.account_id, NEW.charge_id, NEW.opened_at)
-            IS DISTINCT FROM (OLD.id, OLD.organization_id, OLD.account_id, OLD.charge_id, OLD.opened_at) THEN
+    ELSIF (NEW.id, NEW.organization_id, NEW.account_id, NEW.charge_id, NEW.parent_id, NEW.ancestors, NEW.opened_at)
+            IS DISTINCT FROM (OLD.id, OLD.organization_id, OLD.account_id, OLD.charge_id, OLD.parent_id, OLD.ancestors,
+                OLD.opened_at) THEN
         RAISE EXCEPTION 'hold % stays what it is', OLD.id USING ERRCODE = 'restrict_violation';
     ELSIF NEW.amount < OLD.amount THEN
         RAISE EXCEPTION 'the amount of hold % only grows', OLD.id USING ERRCODE = 'restrict_violation';
@@ -115,9 +116,10 @@ $$;
 CREATE OR REPLACE FUNCTION billing_guard_charge() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF (NEW.id, NEW.organization_id, NEW.run_id, NEW.parent_id, NEW.kind, NEW.beneficiary_id, NEW.idempotency_key,
-            NEW.price_version_id, NEW.platform_credential, NEW.started_at)
+            NEW.price_version_id, NEW.platform_credential, NEW.key_id, NEW.end_user, NEW.token_id, NEW.started_at)
         IS DISTINCT FROM (OLD.id, OLD.organization_id, OLD.run_id, OLD.parent_id, OLD.kind, OLD.beneficiary_id,
-            OLD.idempotency_key, OLD.price_version_id, OLD.platform_credential, OLD.started_at)
+            OLD.idempotency_key, OLD.price_version_id, OLD.platform_credential, OLD.key_id, OLD.end_user, OLD.token_id,
+            OLD.started_at)
     THEN
         RAISE EXCEPTION 'charge % stays what it is', OLD.id USING ERRCODE = 'restrict_violation';
     ELSIF OLD.status NOT IN ('authorized', 'orphaned') OR (OLD.status = 'orphaned' AND NEW.status = 'authorized') THEN

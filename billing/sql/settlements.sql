@@ -12,12 +12,13 @@
 -- off what the wallet has left.
 CREATE OR REPLACE FUNCTION billing_settle_many(
     ids uuid[], costs bigint[], markups bigint[], fees bigint[], platform_credentials boolean[],
-    sources text[], statuses text[], finish_reasons text[]
+    sources text[], statuses text[], finish_reasons text[], lines jsonb[]
 ) RETURNS TABLE (item integer, outcome text, charged bigint, loss bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     settled uuid[];
+    ended uuid[];
 BEGIN
     PERFORM billing_lock(ids, '{}');
 
@@ -78,15 +79,20 @@ BEGIN
     PERFORM billing_post_settlements(settled);
     PERFORM billing_book_unheld(ids, costs, platform_credentials);
 
-    UPDATE billing_charge c
-    SET status = ended.status, finish_reason = ended.finish_reason, finished_at = clock_timestamp()
-    FROM (
-        SELECT DISTINCT ON (u.id) u.id, u.status, u.finish_reason
-        FROM unnest(ids, statuses, finish_reasons) WITH ORDINALITY AS u (id, status, finish_reason, i)
-        ORDER BY u.id, u.i
-    ) ended
-    WHERE c.id = ended.id AND (c.id = ANY (settled)
-        OR c.status IN ('authorized', 'orphaned') AND NOT EXISTS (SELECT FROM billing_hold h WHERE h.charge_id = c.id));
+    WITH closed AS (
+        UPDATE billing_charge c
+        SET status = ending.status, finish_reason = ending.finish_reason, finished_at = clock_timestamp()
+        FROM (
+            SELECT DISTINCT ON (u.id) u.id, u.status, u.finish_reason
+            FROM unnest(ids, statuses, finish_reasons) WITH ORDINALITY AS u (id, status, finish_reason, i)
+            ORDER BY u.id, u.i
+        ) ending
+        WHERE c.id = ending.id AND (c.id = ANY (settled) OR c.status IN ('authorized', 'orphaned')
+            AND NOT EXISTS (SELECT FROM billing_hold h WHERE h.charge_id = c.id))
+        RETURNING c.id
+    )
+    SELECT array_agg(closed.id) INTO ended FROM closed;
+    PERFORM billing_write_lines(ended, ids, lines);
 
     RETURN QUERY
     SELECT u.i::integer,
@@ -104,6 +110,32 @@ BEGIN
     LEFT JOIN billing_transfergroup g ON h.id IS NULL AND g.key = 'unheld_loss:' || u.id
     LEFT JOIN billing_transfer t ON t.group_id = g.id
     ORDER BY u.i;
+END
+$$;
+
+-- What the charges that have just ended were made of. Of two askers for one end the first was heard.
+CREATE OR REPLACE FUNCTION billing_write_lines(ended uuid[], ids uuid[], lines jsonb[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+    INSERT INTO billing_usageline (organization_id, charge_id, hold_id, price_version_id, number, part, sku, unit,
+        quantity, price_pico, amount_pico, source, billable, reason, attempt, upstream_request_id)
+    SELECT bill.organization_id, bill.id, bill.hold_id, bill.price_version_id, l.number, l.part, left(l.sku, 200),
+        l.unit, l.quantity, l.price_pico, l.amount_pico, l.source, l.billable, left(l.reason, 64), l.attempt,
+        left(l.upstream_request_id, 200)
+    FROM (
+        SELECT DISTINCT ON (u.id) u.id, u.lines, c.organization_id, c.price_version_id, h.id AS hold_id
+        FROM unnest(ids, lines) WITH ORDINALITY AS u (id, lines, i)
+        JOIN billing_charge c ON c.id = u.id
+        LEFT JOIN billing_hold h ON h.charge_id = c.id
+        WHERE u.id = ANY (ended)
+        ORDER BY u.id, u.i
+    ) bill
+    CROSS JOIN LATERAL ROWS FROM (jsonb_to_recordset(bill.lines) AS (
+        part text, sku text, unit text, quantity bigint, price_pico bigint, amount_pico numeric, source text,
+        billable boolean, reason text, attempt smallint, upstream_request_id text
+    )) WITH ORDINALITY AS l (part, sku, unit, quantity, price_pico, amount_pico, source, billable, reason, attempt,
+        upstream_request_id, number);
 END
 $$;
 
@@ -186,6 +218,16 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
     SELECT a.id FROM billing_account a WHERE a.code = 'platform:' || $1;
 $$;
 
+-- The bill of a run that was cut off: one line for each part, of what had been written down last.
+CREATE OR REPLACE FUNCTION billing_lines_of_checkpoint(sku text, cost bigint, markup bigint, fee bigint) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    SELECT jsonb_agg(jsonb_build_object('part', u.part, 'sku', sku, 'unit', 'nanodollar', 'quantity', u.nanos,
+        'price_pico', 1000, 'amount_pico', u.nanos::numeric * 1000, 'source', 'checkpoint', 'billable', true,
+        'reason', '', 'attempt', 1, 'upstream_request_id', ''))
+    FROM (VALUES ('cost', cost), ('markup', markup), ('fee', fee)) AS u (part, nanos)
+    WHERE u.nanos > 0;
+$$;
+
 -- Close what nobody came back for: settle what was checkpointed, release the rest. One sweeper at a time; answers how
 -- many holds it closed.
 CREATE OR REPLACE FUNCTION billing_sweep(most integer) RETURNS integer
@@ -207,9 +249,10 @@ BEGIN
 
     PERFORM billing_settle_many(array_agg(spent.id), array_agg(spent.accrued_cost), array_agg(spent.accrued_markup),
         array_agg(spent.accrued_fee), array_agg(spent.platform_credential), array_agg('checkpoint'::text),
-        array_agg('orphaned'::text), array_agg(''::text))
+        array_agg('orphaned'::text), array_agg(''::text), array_agg(billing_lines_of_checkpoint(spent.reference,
+            spent.accrued_cost, spent.accrued_markup, spent.accrued_fee)))
     FROM (
-        SELECT h.*, c.platform_credential FROM billing_hold h JOIN billing_charge c ON c.id = h.charge_id
+        SELECT h.*, c.platform_credential, c.reference FROM billing_hold h JOIN billing_charge c ON c.id = h.charge_id
         WHERE h.id = ANY (due) AND h.accrued_cost + h.accrued_markup + h.accrued_fee > 0
         ORDER BY h.id
     ) spent

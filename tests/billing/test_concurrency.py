@@ -83,7 +83,7 @@ def test_what_is_refused_for_its_key_uses_up_nothing_of_its_batch(
     keys_and_amounts = [("known", 60), ("new", 50), ("new", 40), (None, 30), (None, 11), (None, 10)]
     ids = [uuid4() for _ in keys_and_amounts]
     rows = [
-        (id, acme.id, id, amount, "run", "r", None, None, None, None, True, key, 60)
+        (id, acme.id, id, amount, "run", "r", None, None, None, None, True, key, 60, None, "", None)
         for id, (key, amount) in zip(ids, keys_and_amounts, strict=True)
     ]
 
@@ -196,11 +196,11 @@ def _settle(database: psycopg.Connection[tuple[Any, ...]], id: UUID, cost: int) 
 
 
 def _hold_row(id: UUID, payer: UUID, amount: int) -> tuple[Any, ...]:
-    return (id, payer, id, amount, "run", "r", None, None, None, None, True, None, 60)
+    return (id, payer, id, amount, "run", "r", None, None, None, None, True, None, 60, None, "", None)
 
 
 def _settle_row(id: UUID, cost: int) -> tuple[Any, ...]:
-    return (id, cost, 0, 0, True, "provider", "finished", "stop")
+    return (id, cost, 0, 0, True, "provider", "finished", "stop", None)
 
 
 def _call(database: psycopg.Connection[tuple[Any, ...]], operation: Any, row: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
+from billing.lines import Line
 from billing.operations import CHECKPOINT, EXTEND, HOLD, RELEASE, SETTLE, Operation
 from tenants.models import Organization
 from tests import make
@@ -20,9 +21,18 @@ TABLES = {
     "billing_transfergroup": "memo",
     "billing_transfer": "amount",
     "billing_topup": "amount",
+    "billing_usageline": "amount_pico",
 }
 PRICES = ("billing_pricelist", "billing_priceversion", "billing_priceitem")
-APPEND_ONLY = ("billing_settlement", "billing_transfergroup", "billing_transfer", "billing_topup")
+APPEND_ONLY = ("billing_settlement", "billing_transfergroup", "billing_transfer", "billing_topup", "billing_usageline")
+
+LINES = (
+    Line(part="cost", sku="m", unit="input", quantity=50, price_pico=2_000, amount_pico=100_000, source="provider"),
+    Line(part="markup", sku="a/m", unit="call", quantity=1, price_pico=40_000, amount_pico=40_000, source="provider"),
+    Line(
+        part="fee", sku="fee", unit="basis_points", quantity=140, price_pico=350, amount_pico=4_900, source="provider"
+    ),
+)
 
 
 @pytest.fixture
@@ -30,7 +40,7 @@ def settled(acme: Organization, globex: Organization) -> UUID:
     """Acme paid for a run of Globex's agent."""
     make.wallet(globex, 50)
     id = money.hold(make.wallet(acme, 1_000), 500, creator=globex)
-    money.settle(id, cost=100, markup=40, fee=5)
+    money.settle(id, cost=100, markup=40, fee=5, lines=LINES)
     return id
 
 
@@ -82,6 +92,7 @@ def test_an_organization_sees_its_own_rows_and_no_others(
     assert {table: _count(app, table) for table in TABLES} == {
         "billing_account": 2, "billing_charge": 1, "billing_hold": 1, "billing_settlement": 1,
         "billing_transfergroup": 2, "billing_transfer": 3, "billing_topup": 1,
+        "billing_usageline": 3,
     }  # fmt: skip
 
 
@@ -144,10 +155,27 @@ def test_requests_run_no_function_that_makes_money(call: str, app: psycopg.Conne
 
 
 STRANGERS_CALLS: Mapping[Operation, Callable[[UUID, UUID], tuple[Any, ...]]] = {
-    HOLD: lambda payer, _: (uuid4(), payer, uuid4(), 1, "run", "r", None, None, None, None, True, None, 60),
+    HOLD: lambda payer, _: (
+        uuid4(),
+        payer,
+        uuid4(),
+        1,
+        "run",
+        "r",
+        None,
+        None,
+        None,
+        None,
+        True,
+        None,
+        60,
+        None,
+        "",
+        None,
+    ),
     EXTEND: lambda _, id: (id, 60),
     CHECKPOINT: lambda _, id: (id, 1, 1, 1, 60),
-    SETTLE: lambda _, id: (id, 1, 1, 1, True, "provider", "finished", "stop"),
+    SETTLE: lambda _, id: (id, 1, 1, 1, True, "provider", "finished", "stop", None),
     RELEASE: lambda _, id: (id, "failed"),
 }
 

@@ -98,7 +98,9 @@ class Walk:
                 id, amount = self._id(), self._amount(payer, 300)
             creator = self.dice.choice([*self.wallets, None])
             platform = self.dice.random() < 0.6
-            rows.append((id, payer, id, amount, "run", "r", None, None, creator, None, platform, None, 60))
+            rows.append(
+                (id, payer, id, amount, "run", "r", None, None, creator, None, platform, None, 60, None, "", None)
+            )
             expected.append(self._held(id, Reservation(payer, creator, platform, amount)))
         assert [(row[1], row[2]) for row in self._call(HOLD, rows)] == expected
 
@@ -159,7 +161,7 @@ class Walk:
         for id in [*ids, *ids[:1]]:
             platform = self.holds[id].platform if self.dice.random() < 0.9 else not self.holds[id].platform
             parts = (self.dice.randint(0, 500), self.dice.randint(0, 300), self.dice.randint(0, 60))
-            rows.append((id, *parts, platform, "provider", self.dice.choice(ENDS), "stop"))
+            rows.append((id, *parts, platform, "provider", self.dice.choice(ENDS), "stop", None))
             asked.setdefault(id, (*parts, platform))
         self._settled(asked)
         expected = [
