@@ -9,6 +9,7 @@ from billing.estimates import DEFAULT_OUTPUT_TOKENS, affordable_output_tokens, e
 from billing.lines import Line
 from billing.price_table import table
 from billing.rating import (
+    BASIS_POINTS,
     MOST_PER_RUN_NANOS,
     MOST_TOKEN_PICO,
     AgentPrice,
@@ -20,8 +21,8 @@ from billing.rating import (
 from tenants.threads import answered
 
 __all__ = [
-    "DEFAULT_OUTPUT_TOKENS", "FREE_PROVIDER", "MOST_PER_RUN_NANOS", "MOST_TOKEN_PICO", "AgentPrice", "Bill", "Line",
-    "ModelPrice", "PriceTerms", "PricedCall", "Rated", "ToolPrice", "UnitPrices",
+    "BASIS_POINTS", "DEFAULT_OUTPUT_TOKENS", "FREE_PROVIDER", "MOST_PER_RUN_NANOS", "MOST_TOKEN_PICO", "AgentPrice",
+    "Bill", "Line", "ModelPrice", "PriceTerms", "PricedCall", "Rated", "ToolPrice", "UnitPrices",
     "affordable_output_tokens", "bill", "estimate", "input_tokens_bound", "is_priced", "rate", "terms",
 ]  # fmt: skip
 

@@ -57,6 +57,7 @@ class Answering:
             if failures:
                 self._failed(self.by)
             self.by = candidate
+            self._ctx.waited.model = candidate.model
             begun = False
             asked = request if candidate is self._candidates[0] else self._translated(request, candidate)
             stream = cast(AsyncGenerator[Chunk], candidate.skill.stream(self._ctx, asked))

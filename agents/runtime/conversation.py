@@ -33,11 +33,7 @@ logger = logging.getLogger(__name__)
 
 
 class _Spent(Exception):
-    """There is nothing left for another model call; `on` says of what."""
-
-    def __init__(self, on: str) -> None:
-        super().__init__(on)
-        self.on = on
+    """There is nothing left for another model call; its text says of what."""
 
 
 class Conversation:
@@ -103,13 +99,14 @@ class Conversation:
         try:
             allowed = await self._allowed()
         except _Spent as spent:
-            self._stop("length", spent.on)
+            self._stop("length", str(spent))
             return None
         return await self._open(self._request(allowed), is_last=self._is_last)
 
     async def listen(self, turn: Turn) -> AsyncGenerator[Chunk]:
         """The model's chunks as they come; however it ends, the stream is closed and what was used is recorded."""
         on_chunk = self._agent.hooks["on_chunk"]
+        self._ctx.waited.model = turn.model
         try:
             chunk = await self._first_chunk(turn)
             async with aclosing(cast(AsyncGenerator[Chunk], turn.stream)) as stream:
@@ -348,6 +345,7 @@ class Conversation:
             return ""
 
     def _record(self, turn: Turn) -> None:
+        self._ctx.waited.model = None
         tracing.answered(turn)
         self._keep(turn.usage, self._answering.by, delivered=turn.began)
         if turn.began:

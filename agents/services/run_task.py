@@ -21,8 +21,12 @@ from agents.services.settlement import Ending, owed, settle, settle_late, unbrok
 from billing import ledger
 from billing.errors import BillingError, HoldConflict, InsufficientFunds
 from billing.pricing import Rated
-from skills.sdk import RunContext
+from skills.sdk import ReplyWithheld, RunContext
+from skills.sdk.aborts import bills_on
 from tenants.context import organization_context
+
+HEARD_OUT_S = 60.0
+"""How long a model may speak on whose caller left."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -41,12 +45,15 @@ class RunTask:
     stream: RunStream
     channel: Channel
     task: asyncio.Task[None] | None = None
+    hears_out: bool = False
+    """Nobody reads any more, and a model is heard to the end of its reply because it has to be paid for."""
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     _begun: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     _finished: Finished | None = None
     _ended: Ending | None = None
     _stopped_because: str = ""
     _ended_by_caller: bool = False
+    _is_heard_out: bool = False
     _waited_s: float = 0.0
     _timer: asyncio.TimerHandle | None = None
 
@@ -71,14 +78,25 @@ class RunTask:
             self.task.result()
 
     def leave(self) -> None:
-        """The reader left: stop at once, or finish for nobody where the agent wants that."""
+        """The reader left: stop at once, or finish for nobody where the agent wants that.
+
+        A model that is being paid for to the end all the same is heard out, so that what it says of its usage is known.
+        """
         if self.task is None or self.task.done():
             return
         self._ended_by_caller = True
         if self.goes_on_alone and self._begun.done():
             self._timer = self.loop.call_later(settings.ROBUTLER.finish_alone_s, self.task.cancel)
+        elif running().may_hear_out(self):
+            self.hears_out = True
+            self._timer = self.loop.call_later(HEARD_OUT_S, self.task.cancel)
         else:
             self.task.cancel()
+
+    @property
+    def is_billed_on(self) -> bool:
+        """Whether a model is speaking whose provider bills to the end of its reply, heard or not."""
+        return self.ctx.waited.model is not None and bills_on(self.ctx.waited.model)
 
     def stop(self, why: str, *, by_caller: bool = False) -> None:
         """The platform stops the run, and its reader is told. `by_caller` if that is what the caller asked for."""
@@ -169,6 +187,9 @@ class RunTask:
         async with aclosing(self.work()) as events:
             async for event in events:
                 self._note(event)
+                if self.hears_out and isinstance(event, TurnFinished):
+                    self._is_heard_out = True
+                    return
                 if self.channel.is_full:
                     await self._wait_for_reader()
                 await self.channel.put(event)
@@ -198,15 +219,28 @@ class RunTask:
 
     def _ending(self, error: BaseException | None) -> Ending:
         match error:
+            case None if self._is_heard_out:
+                return Ending(status="disconnected", by_caller=True)
             case None:
                 reason = self._finished.reasons.get(0, "") if self._finished else ""
                 stopped_by = (self._finished.stopped_by or "") if self._finished else ""
                 return Ending(status="finished", finish_reason=reason, stopped_by=stopped_by)
             case asyncio.CancelledError():
                 left = self.channel.is_abandoned or not self._stopped_because
-                return Ending(status="disconnected" if left else "cancelled", by_caller=self._ended_by_caller)
+                status: ledger.Status = "disconnected" if left else "cancelled"
+                return Ending(status=status, by_caller=self._ended_by_caller, in_vain=self._is_in_vain)
             case _:
-                return Ending(status="failed", error=type(error).__name__)
+                return Ending(
+                    status="failed",
+                    error=type(error).__name__,
+                    in_vain=self._is_in_vain,
+                    withheld=isinstance(error, ReplyWithheld),
+                )
+
+    @property
+    def _is_in_vain(self) -> bool:
+        """Whether a reader who is still there, and has heard nothing so far, will hear nothing but an error."""
+        return not self.ctx.stream and not self._ended_by_caller
 
     def _told(self, error: BaseException | None) -> BaseException | None:
         """What the reader hears of it; who did not read on does when it comes back, as what it missed is gone."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from agents.errors import Draining
 from agents.services.admission import Admission, Terms
 from billing import ledger
 from billing.errors import BillingError
+from billing.pricing import Rated
 from tenants import notify
 from tenants.selectors import revoked_among
 from tenants.threads import in_thread
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from agents.services.run_task import RunTask
 
 CHECKPOINT_S = 1.0
+MUCH = 800
+"""Bytes, or two hundred tokens: a run that has produced so many since is written down sooner."""
+SOONEST_S = 0.1
+HEARD_OUT_AT_ONCE = 4
+"""Of so many runs of an organization the models are heard out at once after their callers left."""
 SETTLING_S = 20.0
 FLUSH_S = 5.0
 
@@ -33,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 
 class Running:
-    """The runs in progress. While there are any, what they have used is written down every second.
+    """The runs in progress. While there are any, what they have used is written down every second, or 200 tokens.
 
     That is also their heartbeat: a hold outlives its run's process by its lifetime and no more.
     """
@@ -79,6 +85,13 @@ class Running:
             self._runs.remove(run)
             self._admission.give_back(run.reservation.payer)
 
+    def may_hear_out(self, run: "RunTask") -> bool:
+        """Whether a run whose reader left hears its model out: it is billed on, and not one of too many that do."""
+        if not run.is_billed_on:
+            return False
+        payer = run.reservation.payer
+        return sum(each.hears_out for each in self._runs if each.reservation.payer == payer) < HEARD_OUT_AT_ONCE
+
     def stop_all(self) -> None:
         """Stop every run at once; each is settled and tells its reader."""
         for run in tuple(self._runs):
@@ -122,19 +135,30 @@ class Running:
         return not self._runs
 
     async def _checkpoint(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Write down what the loop's runs have used, until there are none. None of them is kept until next time."""
         while True:
-            await asyncio.sleep(CHECKPOINT_S)
-            if not await self._write_down(loop):
+            until = loop.time() + CHECKPOINT_S
+            while (left_s := until - loop.time()) > 0:
+                await asyncio.sleep(min(SOONEST_S, left_s))
+                await _write_down(run for run in self._runs if run.loop is loop and run.meter.unwritten_bytes >= MUCH)
+            if not await _write_down(run for run in self._runs if run.loop is loop):
                 return
 
-    async def _write_down(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Write down what the loop's runs have used; whether there were any. None of them is kept until next time."""
-        mine = [run for run in self._runs if run.loop is loop]
-        try:
-            await ledger.checkpoint({run.meter.hold_id: run.accrued() for run in mine if run.meter.reserved_nanos})
-        except BillingError as error:
-            _log.warning("What runs have used cannot be written down for now: %s", type(error).__name__)
-        return bool(mine)
+
+async def _write_down(runs: Iterable["RunTask"]) -> bool:
+    """Write down what these runs have used; whether there were any."""
+    spent: dict[UUID, Rated] = {}
+    anybody = False
+    for run in runs:
+        anybody = True
+        run.meter.unwritten_bytes = 0
+        if run.meter.reserved_nanos:
+            spent[run.meter.hold_id] = run.accrued()
+    try:
+        await ledger.checkpoint(spent)
+    except BillingError as error:
+        _log.warning("What runs have used cannot be written down for now: %s", type(error).__name__)
+    return anybody
 
 
 def running() -> Running:

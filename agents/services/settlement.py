@@ -27,24 +27,34 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """How a run ended. `error` is the name of what went wrong; `by_caller`: the caller brought the end about."""
+    """How a run ended. `error` is the name of what went wrong; `by_caller`: the caller brought the end about.
+
+    `in_vain`: it was to be answered in one piece, and its caller hears nothing but that it failed. `withheld`: a guard
+    of the agent's kept back what its model had said.
+    """
 
     status: ledger.Status
     finish_reason: str = ""
     stopped_by: str = ""
     error: str = ""
     by_caller: bool = False
+    in_vain: bool = False
+    withheld: bool = False
 
 
 def owed(meter: RunMeter, ending: Ending) -> Rated | None:
     """What the caller owes; None when it owes nothing, whatever was used.
 
-    A run that gave nothing costs nothing. One that failed or was stopped by us costs what it used, without the price of
-    a whole run; one that its caller ended, by leaving, by not reading on or by revoking its key, costs both.
+    A run that gave nothing costs nothing: neither one whose model gave nothing, nor one whose caller was to have the
+    whole at once and has nothing of it. One that failed or was stopped by us in the midst of its stream costs what it
+    used, without the price of a whole run; one that its caller ended, by leaving, by not reading on or by revoking its
+    key, costs both. For a reply that a guard kept back the platform is paid, and the agent's owner is not.
     """
     if ending.status == "finished":
         return meter.rated(runs=1) if meter.delivered else None
-    if not meter.has_output:
+    if ending.withheld and meter.has_output:
+        return meter.unearned()
+    if ending.in_vain or not meter.has_output:
         return None
     return meter.rated(runs=1 if ending.by_caller else 0)
 

@@ -29,6 +29,8 @@ class Waited:
     """How long a run has waited for others: for its model, and for its tools."""
 
     seconds: float = 0.0
+    model: str | None = None
+    """The `provider/model` whose reply is being heard right now."""
 
 
 @dataclass(frozen=True, kw_only=True)

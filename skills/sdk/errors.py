@@ -25,6 +25,10 @@ class AccessDenied(RunRefused):
     """Who calls may not do this."""
 
 
+class ReplyWithheld(RunRefused):
+    """A guard keeps back what the model has generated. The work was done, but its creator earns nothing by it."""
+
+
 class PaymentRequired(RunRefused):
     """What was asked for is not paid for."""
 

@@ -142,7 +142,7 @@ async def test_a_slow_reader_gets_everything(acme: Organization) -> None:
 async def test_stopping_tells_readers_and_settles(acme: Organization) -> None:
     await funded(acme)
     agent = await hosted(acme, script({"chunks": ["four" * 100] * 1000}, chunk_ms=20), **PRICES)
-    stream = await start_run(caller=caller_of(acme), address=agent.slug, request=ask())
+    stream = await start_run(caller=caller_of(acme), address=agent.slug, request=ask(stream=True))
     await anext(stream)
 
     stop_all()
@@ -322,6 +322,29 @@ async def test_what_a_run_used_is_written_down_while_it_goes_on(
 
     assert seen == sorted(seen)
     assert seen[-1] > 0
+
+
+async def test_two_hundred_tokens_are_written_down_before_the_second_is_over(
+    acme: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agents.services.running.CHECKPOINT_S", 60)
+    await funded(acme)
+    chunks = ["four" * 150, "four" * 50, *["x"] * 100]
+    agent = await hosted(acme, script({"chunks": chunks}, chunk_ms=50), **PRICES)
+    stream = await start_run(caller=caller_of(acme), address=agent.slug, request=ask(stream=True))
+
+    await anext(stream)
+    await asyncio.sleep(0.03)
+    little = await _accrued(stream.run_id)
+    async with asyncio.timeout(5):
+        while not await _accrued(stream.run_id):  # noqa: ASYNC110 - rows tell nobody
+            await asyncio.sleep(0.02)
+    much = await _accrued(stream.run_id)
+    await stream.aclose()
+    await settled()
+
+    assert little == 0
+    assert much >= 200_000
 
 
 async def _accrued(run_id: UUID) -> int:

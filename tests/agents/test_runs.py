@@ -189,7 +189,7 @@ async def test_a_failure_in_the_middle_costs_what_was_delivered_and_not_the_run(
     agent = await hosted(
         acme, script(rule), price_per_run_nanos=500_000_000, input_price_pico=0, output_price_pico=1_000_000
     )
-    stream = await start_run(caller=caller_of(acme), address=agent.slug, request=ask())
+    stream = await start_run(caller=caller_of(acme), address=agent.slug, request=ask(stream=True))
 
     events = [await anext(stream), await anext(stream)]
     with pytest.raises(ModelUnreachable):

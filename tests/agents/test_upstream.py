@@ -62,7 +62,7 @@ async def test_hanging_up_after_any_chunk_hangs_up_on_the_provider_within_a_seco
 ) -> None:
     await funded(acme)
     address = await sold_by(globex, upstream, "openai/count-400:pace=20")
-    stream = await start_run(caller=caller_of(acme), address=address, request=ask())
+    stream = await start_run(caller=caller_of(acme), address=address, request=ask(stream=True))
 
     for _ in range(taken):
         await anext(stream)
@@ -86,7 +86,7 @@ async def test_a_fault_before_the_first_chunk_costs_nothing(
 ) -> None:
     await funded(acme)
     address = await sold_by(globex, upstream, f"openai/count-20:{fault}")
-    stream = await start_run(caller=caller_of(acme), address=address, request=ask())
+    stream = await start_run(caller=caller_of(acme), address=address, request=ask(stream=True))
 
     with pytest.raises(ModelFailed):
         [event async for event in stream]
@@ -101,7 +101,7 @@ async def test_a_fault_in_the_middle_is_an_error_and_costs_what_came(
 ) -> None:
     await funded(acme)
     address = await sold_by(globex, upstream, f"openai/count-20:{fault}")
-    stream = await start_run(caller=caller_of(acme), address=address, request=ask())
+    stream = await start_run(caller=caller_of(acme), address=address, request=ask(stream=True))
 
     with pytest.raises(ModelFailed):
         [event async for event in stream]

@@ -29,6 +29,11 @@ class Books:
         """What was reserved for a run, at the most."""
         return int(self._value("SELECT amount FROM billing_hold WHERE id = %s", run_id))
 
+    def accrued(self, run_id: str) -> int:
+        """What was written down of a run that goes on."""
+        accrued = "SELECT accrued_cost + accrued_markup + accrued_fee FROM billing_hold WHERE id = %s"
+        return int(self._value(accrued, run_id))
+
     def open_holds(self, organization_id: object) -> int:
         """For how many runs of an organization money is reserved at the moment."""
         statement = "SELECT count(*) FROM billing_hold WHERE organization_id = %s AND state = 'open'"
