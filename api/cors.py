@@ -22,7 +22,7 @@ _REQUESTED_AT_MOST = 2_000
 _EXPOSED = b", ".join(
     [
         b"X-Request-ID, Retry-After, Allow, openai-processing-ms, openai-version",
-        b"x-should-retry, x-robutler-run-id, x-robutler-cost, x-robutler-ignored-params",
+        b"x-should-retry, x-robutler-run-id, x-robutler-cost, x-robutler-settlement, x-robutler-ignored-params",
         b"Idempotent-Replayed",
         *(
             b"x-ratelimit-%b-%b" % (figure, kind)

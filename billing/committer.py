@@ -1,6 +1,7 @@
 """The committer: one thread and one connection per process, on which all movements of money go out in groups."""
 
 import asyncio
+import logging
 import os
 import threading
 import time
@@ -12,16 +13,16 @@ from uuid import UUID
 
 import psycopg
 from django.conf import settings
-from django.db import connections
 
+from billing.connection import Connection, ConnectionLost
 from billing.errors import BillingBusy, BillingError, BillingUnavailable, LedgerRefused
-from billing.operations import EXTEND, HOLD, LOCK, RELEASE, Operation
+from billing.operations import EXTEND, HOLD, RELEASE, Operation
 
 QUEUE_ROWS = 5_000
 BATCH_ROWS = 512
-LOCK_TIMEOUT_MS = 2_000
-STATEMENT_TIMEOUT_MS = 5_000
 BISECT_SECONDS = 4.0
+TICK_S = 0.25
+RETIRE_S = 5.0
 
 # Somebody else held a lock for too long; the items themselves are fine.
 _PASSING = (
@@ -30,6 +31,10 @@ _PASSING = (
     psycopg.errors.DeadlockDetected,
     psycopg.errors.SerializationFailure,
 )
+# The database cannot, whatever it is asked: its disk is full, it only reads, it goes down, something in it broke.
+_UNABLE = frozenset({"08", "25", "53", "57", "58", "XX"})
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +54,7 @@ class Item:
     future: asyncio.Future[Answer]
     loop: asyncio.AbstractEventLoop
     outcome: Answer | BillingError | None = field(default=None)
+    _is_answered: bool = False
 
     @property
     def is_pointless(self) -> bool:
@@ -68,10 +74,13 @@ class Item:
         )
 
     def tell(self) -> None:
-        """Hand the outcome to whoever still waits for it; runs in the caller's loop."""
+        """Hand the outcome to whoever still waits for it; runs in the caller's loop, perhaps more than once."""
+        if self._is_answered:
+            return
         if self.future.done():
             _give_back(self)
         elif isinstance(self.outcome, Answer):
+            self._is_answered = True
             self.future.set_result(self.outcome)
         else:
             self.future.set_exception(self.outcome or BillingUnavailable("The ledger stopped before it answered."))
@@ -118,16 +127,25 @@ def drain(*, timeout_s: float = 10.0) -> bool:
 
 
 class Committer:
-    """Takes what has arrived, sends it as one transaction, and answers; meanwhile the next group gathers."""
+    """Takes what has arrived, sends it as one transaction, and answers; meanwhile the next group gathers.
+
+    A second thread watches the first: a database that says nothing for `ledger_stall_s` counts as away, and everybody
+    who waits is told. When that lasts, the connection is cut and another committer takes over; whatever the old one had
+    on its way may be repeated.
+    """
 
     def __init__(self) -> None:
         self._waiting: deque[Item] = deque()
         self._waiting_rows = 0
+        self._under_way: Sequence[Item] = ()
         self._arrived = threading.Condition()
         self._stopping = False
-        self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
+        self._connection = Connection()
+        self._is_stalled = False
+        self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="ledger-committer", daemon=True)
         self._thread.start()
+        threading.Thread(target=self._watch, name="ledger-watchdog", daemon=True).start()
 
     @property
     def alive(self) -> bool:
@@ -139,6 +157,8 @@ class Committer:
         with self._arrived:
             if not self.alive:
                 raise BillingUnavailable("The ledger has just stopped; try again in a moment.")
+            if self._is_stalled:
+                raise BillingUnavailable("The ledger does not answer.")
             if self._waiting_rows >= QUEUE_ROWS:
                 raise BillingBusy("Too many runs are being started or settled; try again in a moment.")
             self._waiting.append(item)
@@ -154,19 +174,19 @@ class Committer:
         return not self._thread.is_alive()
 
     def _work(self) -> None:
-        batch: list[Item] = []
         try:
             while batch := self._take():
                 self._carry_out(batch)
                 _tell(batch)
+                self._under_way = ()
         finally:
             # However the thread ends, nobody is left waiting; the next item starts another.
+            self._ended.set()
             with self._arrived:
                 self._stopping = True
-                left, self._waiting = [*batch, *self._waiting], deque()
+                left, self._waiting = [*self._under_way, *self._waiting], deque()
             _tell(left)
-            if self._connection is not None:
-                self._connection.close()
+            self._connection.close()
 
     def _take(self) -> list[Item]:
         with self._arrived:
@@ -183,16 +203,44 @@ class Committer:
                 rows += len(item.rows)
                 seen.update((row[0], item.operation) for row in item.rows)
             self._waiting_rows -= rows
+            self._under_way = batch
             return batch
+
+    def _watch(self) -> None:
+        """Count how often in a row a question is found unanswered: a process that slept is not a database away."""
+        asked, ticks = 0, 0
+        while not self._ended.wait(TICK_S):
+            ticks = ticks + 1 if self._connection.is_asking and self._connection.asked == asked else 0
+            asked = self._connection.asked
+            with self._arrived:
+                self._is_stalled = ticks * TICK_S >= settings.ROBUTLER.ledger_stall_s
+            if ticks * TICK_S >= RETIRE_S:
+                self._retire()
+                return
+            if self._is_stalled:
+                self._give_up_waiting()
+
+    def _give_up_waiting(self) -> None:
+        """Tell everybody that the database is away; those under way are answered once more if it comes back."""
+        with self._arrived:
+            left, self._waiting, self._waiting_rows = [*self._under_way, *self._waiting], deque(), 0
+        _tell(left)
+
+    def _retire(self) -> None:
+        _log.error("The database has not answered the ledger for %.0f seconds: another connection is tried.", RETIRE_S)
+        with self._arrived:
+            self._stopping = True
+        self._give_up_waiting()
+        self._connection.cut()
 
     def _carry_out(self, batch: Sequence[Item]) -> None:
         for attempt in (1, 2):
             try:
                 self._try(batch, deadline=time.monotonic() + BISECT_SECONDS, retried=attempt == 2)
                 return
-            except _ConnectionLost:
-                # Whether the last transaction was committed is unknown; every operation may be repeated.
-                self._connection = None
+            except ConnectionLost:
+                if self._is_stalled:
+                    break
         for item in batch:
             item.outcome = item.outcome or BillingUnavailable("The ledger does not answer.")
 
@@ -204,8 +252,6 @@ class Committer:
         try:
             self._send(open_items, retried=retried)
         except (psycopg.Error, ValueError, TypeError) as error:  # the latter two: what cannot even be sent
-            if self._connection is None or self._connection.closed:
-                raise _ConnectionLost from error
             passing = isinstance(error, _PASSING)
             if len(open_items) == 1 or (passing and time.monotonic() > deadline):
                 for item in open_items:
@@ -219,33 +265,13 @@ class Committer:
         groups: dict[Operation, list[Item]] = {}
         for item in items:
             groups.setdefault(item.operation, []).append(item)
-        connection = self._connected()
-        answers: list[tuple[list[Item], list[tuple[Any, ...]]]] = []
-        if len(groups) == 1:
-            [(operation, group)] = groups.items()
-            answers.append((group, _call(connection, operation, group)))
-        else:
-            with connection.transaction():
-                connection.execute(LOCK, _locks(groups))
-                in_order = sorted(groups.items(), key=lambda pair: pair[0].order)
-                answers.extend((group, _call(connection, operation, group)) for operation, group in in_order)
-        for group, rows in answers:
+        in_order = sorted(groups.items(), key=lambda pair: pair[0].order)
+        asked = [(operation, [row for item in group for row in item.rows]) for operation, group in in_order]
+        for (_, group), rows in zip(in_order, self._connection.send(asked), strict=True):
             position = 0
             for item in group:
                 item.outcome = Answer(rows=rows[position : position + len(item.rows)], retried=retried)
                 position += len(item.rows)
-
-    def _connected(self) -> psycopg.Connection[tuple[Any, ...]]:
-        if self._connection is None or self._connection.closed:
-            try:
-                self._connection = psycopg.connect(**_address(), autocommit=True)
-            except psycopg.OperationalError as error:
-                raise _ConnectionLost from error
-        return self._connection
-
-
-class _ConnectionLost(Exception):
-    """The database went away; what was on its way may or may not have arrived."""
 
 
 _committer: Committer | None = None
@@ -275,26 +301,12 @@ def _overtakes(item: Item, seen: dict[UUID, Operation]) -> bool:
     return any(seen.get(row[0], item.operation) is not item.operation for row in item.rows)
 
 
-def _call(
-    connection: psycopg.Connection[tuple[Any, ...]], operation: Operation, items: Sequence[Item]
-) -> list[tuple[Any, ...]]:
-    columns = zip(*(row for item in items for row in item.rows), strict=True)
-    return connection.execute(operation.statement, [list(column) for column in columns]).fetchall()
-
-
-def _locks(groups: dict[Operation, list[Item]]) -> tuple[list[UUID], list[UUID]]:
-    holds: list[UUID] = []
-    payers: list[UUID] = []
-    for operation, items in groups.items():
-        for item in items:
-            (payers if operation.opens else holds).extend(row[operation.opens] for row in item.rows)
-    return holds, payers
-
-
 def _outcome_of(error: Exception, *, passing: bool) -> BillingError:
     outcome: BillingError
     if passing:
         outcome = BillingBusy("The wallet is busy; try again in a moment.")
+    elif isinstance(error, psycopg.Error) and (error.sqlstate or "")[:2] in _UNABLE:
+        outcome = BillingUnavailable("The ledger cannot write for now.")
     else:
         outcome = LedgerRefused("The ledger refused this movement of money.")
     outcome.__cause__ = error
@@ -316,26 +328,3 @@ def _tell(items: Sequence[Item]) -> None:
 def _tell_all(items: Sequence[Item]) -> None:
     for item in items:
         item.tell()
-
-
-def _address() -> dict[str, Any]:
-    """Where the application's own database is, with short waits: money is refused rather than queued."""
-    place = connections.databases["default"]
-    options = {key: value for key, value in place["OPTIONS"].items() if key not in _OF_DJANGO}
-    limits = f"-c lock_timeout={LOCK_TIMEOUT_MS} -c statement_timeout={STATEMENT_TIMEOUT_MS}"
-    named = {
-        "dbname": place["NAME"],
-        "user": place["USER"],
-        "password": place["PASSWORD"],
-        "host": place["HOST"],
-        "port": place["PORT"],
-    }
-    return {
-        **options,
-        **{name: value for name, value in named.items() if value},
-        "application_name": "robutler-ledger",
-        "options": f"{options.get('options', '')} {limits}".strip(),
-    }
-
-
-_OF_DJANGO = frozenset({"pool", "assume_role", "isolation_level", "server_side_binding"})

@@ -8,13 +8,15 @@ nanodollars.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from django.db import connections
 
-from billing import committer, operations
+from billing import committer, operations, spool
 from billing.errors import (
+    BillingBusy,
+    BillingUnavailable,
     DuplicateRequest,
     HoldClosed,
     HoldConflict,
@@ -32,7 +34,7 @@ from tenants.context import PLATFORM, atomic, in_platform, organization_context,
 
 __all__ = [
     "Balance", "HoldResult", "Settled", "TrialBalance", "balance", "checkpoint", "drain", "extend", "hold",
-    "release", "settle", "sweep_expired", "top_up", "trial_balance",
+    "release", "settle", "start", "sweep_expired", "top_up", "trial_balance", "waiting",
 ]  # fmt: skip
 
 HOLD_SECONDS = 60
@@ -55,10 +57,14 @@ class HoldResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Settled:
-    """What a hold came to: what the payer was charged, and the cost that the platform bears."""
+    """What a hold came to: what the payer was charged, and the cost that the platform bears.
+
+    `deferred`: the database is away; the settlement is on disk and will be in the books soon after it is back.
+    """
 
     charged_nanos: int
     loss_nanos: int
+    deferred: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +106,8 @@ async def hold(
         id, payer, run_id, min(amount_nanos, MOST_IN_A_WALLET), kind, reference[:200], parent, agent_id, beneficiary,
         price.price_version_id, price.platform_credential, idempotency_key, ttl_s, key_id, end_user[:256], token_id,
     )  # fmt: skip
+    if spool.is_blocking():
+        raise BillingUnavailable("Runs that have ended wait to be settled; try again in a moment.")
     answer = await committer.ask(operations.HOLD, (row,))
     _, outcome, repeated, _, available, held, *_ = answer.rows[0]
     match outcome:
@@ -190,7 +198,9 @@ async def settle(
         id, cost_nanos, markup_nanos, fee_nanos, platform_credential, source, status, finish_reason[:32],
         as_json(lines),
     )  # fmt: skip
-    answer = await committer.ask(operations.SETTLE, (row,))
+    answer = await _ended(operations.SETTLE, row)
+    if answer is None:
+        return Settled(charged_nanos=0, loss_nanos=0, deferred=True)
     _, outcome, charged, loss = answer.rows[0]
     match outcome:
         case "settled":
@@ -203,7 +213,9 @@ async def settle(
 
 async def release(*, id: UUID, status: Status) -> None:
     """End a hold for nothing: nobody owes anything. Raises HoldNotFound, and HoldClosed for a settled one."""
-    answer = await committer.ask(operations.RELEASE, ((id, status),))
+    answer = await _ended(operations.RELEASE, (id, status))
+    if answer is None:
+        return
     _, outcome = answer.rows[0]
     match outcome:
         case "released":
@@ -214,8 +226,28 @@ async def release(*, id: UUID, status: Status) -> None:
             raise HoldNotFound(id)
 
 
+async def _ended(operation: operations.Operation, row: tuple[Any, ...]) -> committer.Answer | None:
+    """What the books say to the end of a hold; None when they cannot, and it is in the spool until they can."""
+    try:
+        return await committer.ask(operation, (row,))
+    except (BillingBusy, BillingUnavailable) as error:
+        await spool.keep(operation, row, away=isinstance(error, BillingUnavailable))
+        return None
+
+
+def start() -> None:
+    """Bring to the books what processes before this one could not; the first thing a process does."""
+    spool.start()
+
+
+def waiting() -> int:
+    """How many ends of holds of this process are on disk, not yet in the books."""
+    return spool.waiting()
+
+
 def drain(*, timeout_s: float = 10.0) -> bool:
     """Finish what runs have asked for; the last thing a process does. Whether all was answered in time."""
+    spool.stop()
     return committer.drain(timeout_s=timeout_s)
 
 

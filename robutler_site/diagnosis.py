@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import OperationalError, connections
 from kombu.exceptions import KombuError
 
+from billing import spool
 from robutler_site import servers, startup
 from robutler_site.celery import app, uses_own_broker
 from robutler_site.messages import DEAD_QUEUE
@@ -42,7 +43,7 @@ class Finding:
 
 def examine() -> list[Finding]:
     """Run every check; where the database does not answer or lacks tables, those that need it are left out."""
-    findings = list(_machine())
+    findings = [*_machine(), _spool()]
     try:
         findings += _database()
     except OperationalError as error:
@@ -62,6 +63,17 @@ def _machine() -> Iterator[Finding]:
     enough = soft == resource.RLIM_INFINITY or soft >= FEW_FILES
     hint = "" if enough else f"; streams need more: ulimit -n {FEW_FILES * 4}"
     yield Finding(check="open files", state="good" if enough else "warning", detail=f"limit {soft}{hint}")
+
+
+def _spool() -> Finding:
+    """Ends of runs that wait are brought to the books by any web process; those that were refused need somebody."""
+    found = spool.census()
+    detail = f"{found.waiting} ends of runs wait for the database"
+    if found.refused:
+        detail += f"; the books refused {found.refused}: see {spool.refused()}"
+    return Finding(
+        check="spool", state="bad" if found.refused else "warning" if found.waiting else "good", detail=detail
+    )
 
 
 def _database() -> Iterator[Finding]:

@@ -119,6 +119,12 @@ class Environment(BaseSettings):
     ledger_answer_s: float = Field(
         12, gt=0, le=60, description="How long a request waits for its money to be reserved, or a run to be settled."
     )
+    ledger_stall_s: float = Field(
+        1.5, gt=0, le=60, description="A database that says nothing to the ledger for so long counts as away."
+    )
+    spool_dir: Path | None = Field(
+        None, description="Where ends of runs are kept while the database is away; empty means var/spool."
+    )
     agent_start_s: float = Field(30, gt=0, le=600, description="How long the skills of an agent may take to start.")
     reader_patience_s: float = Field(
         300, gt=0, le=86_400, description="How long in all the reader of a stream may keep a run waiting."

@@ -6,6 +6,7 @@ from django.db import connections
 from prometheus_client import Gauge
 
 from agents.services.descriptions import agents_loaded
+from billing import ledger
 
 EVERY_S = 5.0
 
@@ -16,6 +17,11 @@ _pool = Gauge(
     "robutler_database_pool_connections",
     "Database connections: open ones, those of them that are idle, and requests that wait for one.",
     ("alias", "state"),
+    multiprocess_mode="livesum",
+)
+_spool = Gauge(
+    "robutler_billing_spool_lines",
+    "Ends of runs that are on disk and not yet in the books, because the database is or was away.",
     multiprocess_mode="livesum",
 )
 _STATES = {"pool_size": "open", "pool_available": "idle", "requests_waiting": "waiting"}
@@ -31,6 +37,7 @@ async def keep_current() -> None:
 def write() -> None:
     """Write the gauges down now."""
     _agents.set(agents_loaded())
+    _spool.set(ledger.waiting())
     for alias in connections:
         pool = getattr(connections[alias], "_connection_pools", {}).get(alias)
         if pool is not None:

@@ -35,6 +35,7 @@ async def start() -> None:
     outbound.configure(allow=settings.ROBUTLER.outbound_allow, ports=settings.ROBUTLER.outbound_ports)
     patience.configure(_patience())
     notify.start_listener()
+    ledger.start()
     if url := settings.ROBUTLER.redis_url:
         limits.share(url, processes=settings.ROBUTLER.web_processes, timeout_s=settings.ROBUTLER.redis_timeout_s)
     drain.on_signals(_finish_runs, runs.stop_all)

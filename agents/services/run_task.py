@@ -15,11 +15,11 @@ from agents.services import counters
 from agents.services.channel import Channel
 from agents.services.reservation import Reservation
 from agents.services.run_record import RunRecord
-from agents.services.run_stream import Receipt, RunStream
+from agents.services.run_stream import RunStream
 from agents.services.running import running
-from agents.services.settlement import Ending, owed, settle, settle_late, unbroken
+from agents.services.settlement import Ending, owed, settle, unbroken
 from billing import ledger
-from billing.errors import BillingError, HoldConflict, InsufficientFunds
+from billing.errors import HoldConflict, InsufficientFunds
 from billing.pricing import Rated
 from skills.sdk import ReplyWithheld, RunContext
 from skills.sdk.aborts import bills_on
@@ -250,25 +250,11 @@ class RunTask:
         return RunStopped(self._stopped_because) if self._stopped_because else None
 
     async def _close(self, ending: Ending, error: BaseException | None) -> None:
-        receipt: Receipt | None
         try:
-            try:
-                with tracing.step("ledger settle", {"robutler.status": ending.status}):
-                    receipt = await settle(self.meter, ending)
-            except BillingError:
-                # The reader is not kept waiting for the books; what was used stands in the checkpoints meanwhile.
-                self._tell(ending, None, error)
-                receipt = await settle_late(self.meter, ending, is_stopping=lambda: running().is_draining)
-            self._tell(ending, receipt, error)
+            with tracing.step("ledger settle", {"robutler.status": ending.status}):
+                receipt = await settle(self.meter, ending)
+            self.stream.settled(receipt)
+            cost_nanos = self.meter.rated(runs=1).cost_nanos
+            self.record.ended(ending, receipt, cost_nanos=cost_nanos, model=self.meter.answered_by)
         finally:
             self.channel.end(error)
-
-    def _tell(self, ending: Ending, receipt: Receipt | None, error: BaseException | None) -> None:
-        usage = self.meter.usage
-        told = receipt or Receipt(
-            status=ending.status, usage=usage, charged_nanos=0, source=usage.source, deferred=True
-        )
-        self.stream.settled(told)
-        cost_nanos = self.meter.rated(runs=1).cost_nanos
-        self.record.ended(ending, told, cost_nanos=cost_nanos, model=self.meter.answered_by)
-        self.channel.end(error)

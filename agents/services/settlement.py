@@ -2,23 +2,16 @@
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from itertools import chain, repeat
 from typing import Any, TypeVar
 
 from agents.adapters.meter import RunMeter
 from agents.services.run_stream import Receipt
 from billing import ledger
-from billing.errors import BillingBusy, BillingError, BillingUnavailable, HoldClosed, HoldNotFound
+from billing.errors import HoldClosed, HoldNotFound, LedgerRefused
 from billing.pricing import Rated
 from skills.sdk import Usage
-
-RETRIES_S = (0.5, 1.0, 2.0, 5.0, 10.0)
-PAUSE_S = 10.0
-GIVE_UP_S = 600.0
-"""Books that are away for longer than this find what was checkpointed, if they ever took that."""
 
 T = TypeVar("T")
 
@@ -60,10 +53,10 @@ def owed(meter: RunMeter, ending: Ending) -> Rated | None:
 
 
 async def settle(meter: RunMeter, ending: Ending) -> Receipt:
-    """Close the books of a run. Raises a BillingError when they do not take it; it may be asked for again."""
+    """Close the books of a run; while they are away, what it came to waits on disk and the receipt is deferred."""
     due = owed(meter, ending)
     usage = meter.usage if due is not None else Usage()
-    charged = 0
+    charged, deferred = 0, False
     try:
         if due is None:
             await ledger.release(id=meter.hold_id, status=ending.status)
@@ -78,35 +71,14 @@ async def settle(meter: RunMeter, ending: Ending) -> Receipt:
                 status=ending.status,
                 finish_reason=ending.finish_reason,
             )
-            charged = settled.charged_nanos
+            charged, deferred = settled.charged_nanos, settled.deferred
     except (HoldClosed, HoldNotFound):
         # The sweeper came first: the process was away for longer than the hold lives.
         _log.warning("The hold %s had ended before its run did.", meter.hold_id)
-    return Receipt(status=ending.status, usage=usage, charged_nanos=charged, source=usage.source)
-
-
-async def settle_late(meter: RunMeter, ending: Ending, *, is_stopping: Callable[[], bool]) -> Receipt | None:
-    """Try again, patiently while the books are away; None when the sweeper will have to settle what was checkpointed.
-
-    Meanwhile the run counts as in progress, so that its hold is kept alive and what it came to is written down as soon
-    as the books answer. A process that is about to end, or is refused, tries a few times only.
-    """
-    started = time.monotonic()
-    for nth, pause_s in enumerate(chain(RETRIES_S, repeat(PAUSE_S))):
-        await asyncio.sleep(pause_s)
-        try:
-            return await settle(meter, ending)
-        except (BillingBusy, BillingUnavailable) as error:
-            is_patient = not is_stopping() and time.monotonic() - started < GIVE_UP_S
-            failure: BillingError = error
-        except BillingError as error:
-            is_patient = False
-            failure = error
-        _log.warning("The hold %s cannot be settled for now: %s", meter.hold_id, type(failure).__name__)
-        if nth + 1 >= len(RETRIES_S) and not is_patient:
-            break
-    _log.error("The hold %s is left to the sweeper.", meter.hold_id)
-    return None
+    except LedgerRefused:
+        deferred = True
+        _log.exception("The hold %s is left to the sweeper.", meter.hold_id)
+    return Receipt(status=ending.status, usage=usage, charged_nanos=charged, source=usage.source, deferred=deferred)
 
 
 async def unbroken(work: Coroutine[Any, Any, T]) -> T:

@@ -29,8 +29,12 @@ async def admit(exchange: Exchange, answer: Answer) -> None:
 
 
 def run_headers(run: RunStream) -> Headers:
-    """Which run it was and, once that is known, what it cost in exact dollars."""
+    """Which run it was and, once that is known, what it cost in exact dollars; or that the books will follow."""
     headers: Headers = [(b"x-robutler-run-id", str(run.run_id).encode())]
-    if run.receipt is not None and not run.receipt.deferred:
+    if run.receipt is None:
+        return headers
+    if run.receipt.deferred:
+        headers.append((b"x-robutler-settlement", b"deferred"))
+    else:
         headers.append((b"x-robutler-cost", usd(run.receipt.charged_nanos).encode()))
     return headers

@@ -48,6 +48,7 @@ _HEADERS: Mapping[str, str] = {
 _RUN_HEADERS: Mapping[str, str] = {
     "x-robutler-run-id": "The run that answered; see `GET /v1/runs/{run_id}`.",
     "x-robutler-cost": "What it cost in exact dollars; of streams see the run.",
+    "x-robutler-settlement": "`deferred` in place of the cost: the books are away and will follow.",
     "x-robutler-ignored-params": "Fields of the request that no model was sent.",
     "Idempotent-Replayed": "`true` if this was answered before to the same Idempotency-Key.",
 }
