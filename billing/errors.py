@@ -69,3 +69,19 @@ class HoldClosed(BillingError):
 
 class LedgerRefused(BillingError):
     """The database refused what would break a rule of the books: a fault in the code, never of a caller."""
+
+
+class PayoutRefused(BillingError):
+    """A batch or a payout cannot become what was asked for. `outcome` says why, in one word."""
+
+    def __init__(self, outcome: str, message: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
+class InvalidPayoutAccount(BillingError):
+    """Earnings cannot be sent to what was given."""
+
+
+class NoSuchPayout(BillingError):
+    """There is no batch or payout of this id."""

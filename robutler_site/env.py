@@ -169,6 +169,11 @@ class Environment(BaseSettings):
     model_routes: int = Field(
         10_000, ge=1, le=1_000_000, description="Most routes to providers whose failures a process remembers."
     )
+    payout_hold_back_days: int = Field(7, ge=0, le=365, description="How long earnings wait before they can be paid.")
+    payout_minimum_usd: int = Field(10, ge=1, le=100_000, description="Smallest payout, in dollars.")
+    payout_reserve_basis_points: int = Field(1_000, ge=0, le=10_000, description="Share new creators leave behind.")
+    payout_reserve_days: int = Field(90, ge=0, le=3_650, description="How long a creator is new, in days.")
+    payout_gateway: str = Field("", description="Class that sends payouts, as module.Class; empty: people do.")
     sign_in_failures: int = Field(
         5, ge=1, le=1_000, description="After so many wrong passwords from one address a person has to wait."
     )

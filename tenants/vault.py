@@ -3,12 +3,14 @@
 import hashlib
 import os
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.db import IntegrityError
+from django.db.models import Model
 from django.utils import timezone
 
 from tenants.context import atomic
@@ -33,6 +35,18 @@ class Place:
     def associated_data(self) -> bytes:
         """What is authenticated with the value."""
         return f"{self.organization_id or 'platform'}|{self.table}|{self.row}|{self.column}".encode()
+
+
+def place_in(row: Any) -> Place:
+    """Where the one secret of a row stands; rows that keep it so are sealed anew when the data key is replaced."""
+    return Place(organization_id=row.organization_id, table=row._meta.db_table, row=row.pk, column="secret")
+
+
+def sealed_tables() -> tuple[type[Model], ...]:
+    """Every table that seals a secret under a data key, in `sealed`, whichever package it is in."""
+    relations = DataKey._meta.get_fields(include_hidden=True)
+    pointing = [field.related_model for field in relations if field.one_to_many and field.auto_created]
+    return tuple(table for table in pointing if table is not None)
 
 
 def data_key_of(organization_id: UUID | None) -> DataKey:

@@ -3,6 +3,7 @@
 from billing.models.account import Account
 from billing.models.charge import Charge
 from billing.models.hold import Hold
+from billing.models.payout import Payout, PayoutAccount, PayoutBatch
 from billing.models.price import PriceItem, PriceList, PriceVersion
 from billing.models.reconciliation import Discrepancy, InvariantRun, Reconciliation, Seal
 from billing.models.rollup import JournalHour, UsageHour, Watermark
@@ -12,7 +13,7 @@ from billing.models.transfer import Transfer, TransferGroup
 from billing.models.usage_line import UsageLine
 
 __all__ = [
-    "Account", "Charge", "Discrepancy", "Hold", "InvariantRun", "JournalHour", "PriceItem", "PriceList",
-    "PriceVersion", "Reconciliation", "Seal", "Settlement", "TopUp", "Transfer", "TransferGroup", "UsageHour",
-    "UsageLine", "Watermark",
+    "Account", "Charge", "Discrepancy", "Hold", "InvariantRun", "JournalHour", "Payout", "PayoutAccount",
+    "PayoutBatch", "PriceItem", "PriceList", "PriceVersion", "Reconciliation", "Seal", "Settlement", "TopUp",
+    "Transfer", "TransferGroup", "UsageHour", "UsageLine", "Watermark",
 ]  # fmt: skip

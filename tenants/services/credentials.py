@@ -1,6 +1,6 @@
 """Providers' credentials: stored sealed, replaced, removed; never shown."""
 
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -71,13 +71,11 @@ def rotate_data_key(organization_id: UUID | None) -> int:
         for data_key in old:
             vault.retire(data_key)
         fresh = vault.data_key_of(organization_id)
-        rows = ProviderCredential.objects.select_for_update().filter(belonging_to(organization_id))
-        moved = [_resealed(row, fresh) for row in rows.select_related("data_key")]
-        ProviderCredential.objects.bulk_update(moved, ["sealed", "data_key"])
+        moved = sum(_reseal(table, organization_id, fresh) for table in vault.sealed_tables())
         DataKey.objects.filter(pk__in=[data_key.pk for data_key in old]).delete()
         audit.record(action="datakey.rotated", object=fresh, organization_id=organization_id)
         _tell(organization_id)
-    return len(moved)
+    return moved
 
 
 def rotate_kek() -> int:
@@ -100,15 +98,17 @@ def shred_secrets(organization_id: UUID) -> None:
 
 def place_of(row: ProviderCredential) -> vault.Place:
     """Where a credential's secret stands."""
-    return vault.Place(
-        organization_id=row.organization_id, table="tenants_providercredential", row=row.id, column="secret"
-    )
+    return vault.place_in(row)
 
 
-def _resealed(row: ProviderCredential, fresh: DataKey) -> ProviderCredential:
-    secret = vault.unseal(row.sealed, place=place_of(row), data_key=row.data_key)
-    row.sealed, row.data_key = vault.seal(secret, place=place_of(row), data_key=fresh), fresh
-    return row
+def _reseal(table: Any, organization_id: UUID | None, fresh: DataKey) -> int:
+    rows = table.objects.select_for_update(of=("self",)).filter(belonging_to(organization_id), data_key__isnull=False)
+    moved = list(rows.select_related("data_key"))
+    for row in moved:
+        secret = vault.unseal(row.sealed, place=vault.place_in(row), data_key=row.data_key)
+        row.sealed, row.data_key = vault.seal(secret, place=vault.place_in(row), data_key=fresh), fresh
+    table.objects.bulk_update(moved, ["sealed", "data_key"])
+    return len(moved)
 
 
 def _checked_secret(secret: Secret) -> str:
