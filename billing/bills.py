@@ -3,8 +3,9 @@
 Cost and fee are rounded up to a whole nanodollar, once per run; an owner's share of the cost is rounded down.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from billing.lines import Line, Part, Source
 from billing.rating import (
@@ -20,8 +21,12 @@ from billing.rating import (
     quantities,
     up,
 )
+from billing.units import COUNTED, REQUEST
+
+MOST_BILLED_PICO = MOST_BILLED_NANOS * PICOS_PER_NANO
 
 _TRUST: tuple[Source, ...] = ("provider", "tool", "counted", "checkpoint", "estimated")
+_UNPRICED = UnitPrices()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,145 +79,155 @@ def bill(
     paid for on its own credential is its cost in full; all shares follow what was reserved. While a run goes on
     `bill(..., runs=0).rated` is what it has accrued, and `runs=1` with the tools in progress what has to be reserved.
     """
-    unpaid = "own_credential" if own.owner_is_payer and not own.platform_credential else ""
-    paid = _bounded(_merged(line for call in calls for line in _cost_lines(call, told=False)))
-    told = paid
-    if own.platform_credential and any(call.paid is not None for call in calls):
-        told = _bounded(_merged(line for call in calls for line in _cost_lines(call, told=True)))
-    base = _nanos(paid)
-    source = _weakest(told)
-    share = base * own.markup_bps // BASIS_POINTS
-    markup = _bounded(
-        [
-            *_merged(line for call in calls for line in _own_lines(call, own, agent)),
-            *_tool_lines(tools),
-            *_run_lines(own, agent, runs),
-            *_share("markup", agent, of=base, points=own.markup_bps, nanos=share, source=source),
-        ]
+    billed = _rows(calls, own=own, agent=agent, tools=tools, runs=runs)
+    unpaid = "own_credential" if _owes_fee_alone(own) else ""
+    lines = (
+        *_lines("cost", billed.cost, unpaid),
+        *_lines("markup", billed.markup, unpaid),
+        *_lines("fee", billed.fee, ""),
     )
-    base += _nanos(markup)
-    fee_nanos = min(up(base * own.fee_bps, BASIS_POINTS), MOST_BILLED_NANOS)
-    fee = _share("fee", agent, of=base, points=own.fee_bps, nanos=fee_nanos, source=source)
-    if unpaid:
-        told, markup = _unbilled(told, unpaid), _unbilled(markup, unpaid)
-    return Bill(
-        rated=Rated(cost_nanos=_nanos(told), markup_nanos=_nanos(markup), fee_nanos=fee_nanos),
-        lines=(*told, *markup, *fee),
-    )
+    return Bill(rated=_rated(billed, own), lines=lines)
 
 
 def rate(terms: PriceTerms, usages: Sequence[CallRecord], *, tool_nanos: int = 0, runs: int = 1) -> Rated:
     """What `bill` comes to when one model answered all calls."""
     calls = [PricedCall(record=record, terms=terms) for record in usages]
     tools = (ToolPrice(tool="tools", nanos=tool_nanos),) if tool_nanos else ()
-    return bill(calls, own=terms, agent="agent", tools=tools, runs=runs).rated
+    return _rated(_rows(calls, own=terms, agent="", tools=tools, runs=runs), terms)
 
 
-def _cost_lines(call: PricedCall, *, told: bool) -> Iterator[Line]:
-    usage = call.record.usage if told or call.paid is None else call.paid
-    model = call.terms.model
-    price = UnitPrices() if model is None else model.tier(credible(usage.input_tokens))
-    reason = "" if model is not None else "unpriced"
-    if not call.record.delivered:
-        reason = "retry"
+class _Row(NamedTuple):
+    """A line before it is known to whom it counts; `reason` says why it does not count to anybody."""
+
+    sku: str
+    unit: str
+    quantity: int
+    price_pico: int
+    amount_pico: int
+    source: Source
+    reason: str = ""
+    attempt: int = 1
+    upstream_request_id: str = ""
+
+
+class _Rows(NamedTuple):
+    cost: list[_Row]
+    markup: list[_Row]
+    fee: list[_Row]
+
+
+def _rows(calls: Sequence[PricedCall], *, own: PriceTerms, agent: str, tools: Sequence[ToolPrice], runs: int) -> _Rows:
+    told = [row for call in calls for row in _cost_rows(call, call.record.usage)]
+    paid = [row for call in calls for row in _reserved_rows(call)] if any(map(_is_cut, calls)) else told
+    told = told if own.platform_credential else paid
+    base = _nanos(paid)
+    source = _weakest(told)
+    markup = [*_own_rows(calls, own, agent), *_tool_rows(tools), *_run_rows(own, agent, runs)]
+    markup += _share(agent, of=base, points=own.markup_bps, nanos=base * own.markup_bps // BASIS_POINTS, source=source)
+    base += _nanos(markup)
+    fee = _share(agent, of=base, points=own.fee_bps, nanos=up(base * own.fee_bps, BASIS_POINTS), source=source)
+    return _Rows(cost=told, markup=markup, fee=fee)
+
+
+def _rated(billed: _Rows, own: PriceTerms) -> Rated:
+    fee = _nanos(billed.fee)
+    if _owes_fee_alone(own):
+        return Rated(cost_nanos=0, markup_nanos=0, fee_nanos=fee)
+    return Rated(cost_nanos=_nanos(billed.cost), markup_nanos=_nanos(billed.markup), fee_nanos=fee)
+
+
+def _owes_fee_alone(own: PriceTerms) -> bool:
+    return own.owner_is_payer and not own.platform_credential
+
+
+def _cost_rows(call: PricedCall, usage: UsageCounts) -> Iterator[_Row]:
+    record, model = call.record, call.terms.model
+    price = _UNPRICED if model is None else model.tier(credible(usage.input_tokens), usage.service_tier)
+    reason = "retry" if not record.delivered else "unpriced" if model is None else ""
     for unit, quantity in quantities(usage).items():
-        if quantity:
-            yield Line(
-                part="cost",
-                sku=call.record.model,
-                unit=unit,
-                quantity=quantity,
-                price_pico=(asked := getattr(price, unit)),
-                amount_pico=quantity * asked,
-                source=usage.source,
-                billable=not reason,
-                reason=reason,
-                attempt=call.attempt,
-                upstream_request_id=call.upstream_request_id,
-            )
-
-
-def _own_lines(call: PricedCall, own: PriceTerms, agent: str) -> Iterator[Line]:
-    if not call.record.delivered:
-        return
-    usage = call.record.usage if call.paid is None else call.paid
-    for unit, tokens, price in (
-        ("input", usage.input_tokens, own.input_pico),
-        ("output", usage.output_tokens, own.output_pico),
-    ):
-        if price and (quantity := credible(tokens)):
-            amount = quantity * price
-            yield Line(
-                part="markup", sku=agent, unit=unit, quantity=quantity, price_pico=price, amount_pico=amount,
-                source=usage.source,
+        asked = getattr(price, unit)
+        if quantity and (asked or unit != REQUEST):
+            yield _Row(
+                record.model, unit, quantity, asked, quantity * asked, usage.source, reason, call.attempt,
+                call.upstream_request_id,
             )  # fmt: skip
 
 
-def _tool_lines(tools: Sequence[ToolPrice]) -> Iterator[Line]:
+def _reserved_rows(call: PricedCall) -> Iterator[_Row]:
+    """As much of a call as was reserved for it: of what no bytes bound, what the price says it may use."""
+    most = call.terms.model.most if call.terms.model else {}
+    for row in _cost_rows(call, call.record.usage if call.paid is None else call.paid):
+        if row.unit not in COUNTED:
+            yield row
+        elif quantity := min(row.quantity, most.get(row.unit, 0)):
+            yield row._replace(quantity=quantity, amount_pico=quantity * row.price_pico)
+
+
+def _is_cut(call: PricedCall) -> bool:
+    usage = call.record.usage
+    return call.paid is not None or any(getattr(usage, field, 0) for field in COUNTED.values())
+
+
+def _own_rows(calls: Sequence[PricedCall], own: PriceTerms, agent: str) -> Iterator[_Row]:
+    if not own.input_pico and not own.output_pico:
+        return
+    for call in calls:
+        usage = call.record.usage if call.paid is None else call.paid
+        read, written = credible(usage.input_tokens), credible(usage.output_tokens)
+        for unit, tokens, price in (("input", read, own.input_pico), ("output", written, own.output_pico)):
+            if price and tokens and call.record.delivered:
+                yield _Row(agent, unit, tokens, price, tokens * price, usage.source)
+
+
+def _tool_rows(tools: Sequence[ToolPrice]) -> Iterator[_Row]:
     for each in tools:
-        asked = min(each.nanos, MOST_BILLED_NANOS) * PICOS_PER_NANO
-        yield Line(
-            part="markup", sku=each.tool, unit="call", quantity=1, price_pico=asked, amount_pico=asked, source="tool",
-            upstream_request_id=each.call_id,
-        )  # fmt: skip
+        asked = min(each.nanos * PICOS_PER_NANO, MOST_BILLED_PICO)
+        yield _Row(each.tool, "call", 1, asked, asked, "tool", upstream_request_id=each.call_id)
 
 
-def _run_lines(own: PriceTerms, agent: str, runs: int) -> Iterator[Line]:
+def _run_rows(own: PriceTerms, agent: str, runs: int) -> Iterator[_Row]:
     if runs and own.per_run_nanos:
         asked = own.per_run_nanos * PICOS_PER_NANO
-        yield Line(
-            part="markup", sku=agent, unit="run", quantity=runs, price_pico=asked, amount_pico=runs * asked,
-            source="provider",
-        )  # fmt: skip
+        yield _Row(agent, "run", runs, asked, runs * asked, "provider")
 
 
-def _share(part: Part, sku: str, *, of: int, points: int, nanos: int, source: Source) -> list[Line]:
+def _share(agent: str, *, of: int, points: int, nanos: int, source: Source) -> list[_Row]:
     if not of or not points:
         return []
-    return [
-        Line(
-            part=part, sku=sku, unit="basis_points", quantity=of, price_pico=points,
-            amount_pico=min(nanos, MOST_BILLED_NANOS) * PICOS_PER_NANO, source=source,
-        )
-    ]  # fmt: skip
+    amount = min(nanos, MOST_BILLED_NANOS) * PICOS_PER_NANO
+    return [_Row(agent, "basis_points", of, points, amount, source)]
 
 
-def _merged(lines: Iterable[Line]) -> list[Line]:
-    """One line for what has the same price for the same reason, unless it would be too large to keep."""
-    merged: dict[Line, list[Line]] = {}
-    for line in lines:
-        alike = merged.setdefault(replace(line, quantity=0, amount_pico=0), [])
-        if alike and alike[-1].amount_pico + line.amount_pico <= MOST_BILLED_NANOS * PICOS_PER_NANO:
-            last = alike[-1]
-            line = replace(
-                last, quantity=last.quantity + line.quantity, amount_pico=last.amount_pico + line.amount_pico
-            )
-            alike.pop()
-        alike.append(line)
-    return [line for alike in merged.values() for line in alike]
-
-
-def _bounded(lines: list[Line]) -> list[Line]:
-    """The lines of a part, or a single one of the most that the books can hold."""
-    if sum(line.amount_pico for line in lines if line.billable) <= MOST_BILLED_NANOS * PICOS_PER_NANO:
-        return lines
-    most = MOST_BILLED_NANOS * PICOS_PER_NANO
-    return [
-        Line(
-            part=lines[0].part, sku=lines[0].sku, unit="run", quantity=1, price_pico=most, amount_pico=most,
-            source="estimated", reason="beyond what the books can hold",
-        )
-    ]  # fmt: skip
-
-
-def _unbilled(lines: list[Line], reason: str) -> list[Line]:
-    return [replace(line, billable=False, reason=line.reason or reason) for line in lines]
-
-
-def _nanos(lines: Sequence[Line]) -> int:
-    return up(sum(line.amount_pico for line in lines if line.billable), PICOS_PER_NANO)
-
-
-def _weakest(lines: Sequence[Line]) -> Source:
+def _weakest(rows: Sequence[_Row]) -> Source:
     """Who measured what a share is taken of: the least trustworthy of all."""
-    return max((line.source for line in lines if line.billable), key=_TRUST.index, default="provider")
+    sources = {row.source for row in rows if not row.reason}
+    return max(sources, key=_TRUST.index, default="provider")
+
+
+def _nanos(rows: Sequence[_Row]) -> int:
+    return min(up(sum(row.amount_pico for row in rows if not row.reason), PICOS_PER_NANO), MOST_BILLED_NANOS)
+
+
+def _lines(part: Part, rows: list[_Row], unpaid: str) -> Iterator[Line]:
+    """The lines of a part: one for what differs in nothing but its number, or one of the most the books can hold."""
+    if sum(row.amount_pico for row in rows if not row.reason) > MOST_BILLED_PICO:
+        rows = [_Row(rows[0].sku, "run", 1, MOST_BILLED_PICO, MOST_BILLED_PICO, "estimated")]
+    for row in _merged(rows):
+        reason = row.reason or unpaid
+        yield Line(part=part, **(row._asdict() | {"reason": reason, "billable": not reason}))
+
+
+def _merged(rows: Sequence[_Row]) -> Iterator[_Row]:
+    alike: dict[_Row, _Row] = {}
+    for row in rows:
+        key = row._replace(quantity=0, amount_pico=0)
+        so_far = alike.get(key)
+        if so_far is None:
+            alike[key] = row
+        elif so_far.amount_pico + row.amount_pico > MOST_BILLED_PICO:
+            yield so_far  # together they would not fit into a column
+            alike[key] = row
+        else:
+            amount = so_far.amount_pico + row.amount_pico
+            alike[key] = row._replace(quantity=so_far.quantity + row.quantity, amount_pico=amount)
+    yield from alike.values()

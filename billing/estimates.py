@@ -1,25 +1,37 @@
 """What a run may cost at most, before it begins, and how much of it a budget pays for."""
 
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 from billing.bills import rate
 from billing.lines import Source
 from billing.rating import PriceTerms, up
+from billing.units import COUNTED
 
 DEFAULT_OUTPUT_TOKENS = 2_048
 
 
-def estimate(terms: PriceTerms, *, input_bytes: int, max_output_tokens: int | None, calls: int = 1) -> int:
+def estimate(
+    terms: PriceTerms, *, input_bytes: int, max_output_tokens: int | None, calls: int = 1, service_tier: str = ""
+) -> int:
     """What a run may cost at most: input bounded by its bytes, output by the limit asked for and the model's own.
 
     Of every kind of input, and of every kind of output, the dearest counts. Sound alone is left out of the input: a
     second of it has a thousand bytes and more, and a few dozen tokens at most, so that its bytes at the price of text
     are bound enough; at its own price they would keep everybody but the rich from speaking to a model.
+
+    Units that no bytes bound, such as searches and images, count as often as the price says that one call may use them.
+    Whoever asks for a service tier may be served at the usual one as well: the dearer counts.
     """
     asked = DEFAULT_OUTPUT_TOKENS if max_output_tokens is None else max(max_output_tokens, 0)
-    output = min(asked, terms.max_output_tokens)
-    call = _BoundedCall(usage=_Bound(input_tokens=input_tokens_bound(input_bytes), output_tokens=output))
-    return rate(_dearest(terms), [call] * calls).total_nanos
+    dear = _dearest(terms)
+    read, written = input_tokens_bound(input_bytes), min(asked, terms.max_output_tokens)
+    most: dict[str, Any] = {COUNTED[unit]: count for unit, count in (terms.model.most if terms.model else {}).items()}
+    bounds = (
+        _Bound(input_tokens=read, output_tokens=written, service_tier=tier, **most) for tier in {"", service_tier}
+    )
+    return max(rate(dear, [_BoundedCall(usage=bound)] * calls).total_nanos for bound in bounds)
 
 
 def input_tokens_bound(input_bytes: int) -> int:
@@ -27,19 +39,22 @@ def input_tokens_bound(input_bytes: int) -> int:
     return up(max(input_bytes, 0) * 115, 300)
 
 
-def affordable_output_tokens(terms: PriceTerms, *, budget_nanos: int, input_bytes: int) -> int | None:
+def affordable_output_tokens(
+    terms: PriceTerms, *, budget_nanos: int, input_bytes: int, service_tier: str = ""
+) -> int | None:
     """How much output a budget pays for, the input being paid first: 0 if nothing, None where output costs nothing."""
+    costing = partial(estimate, terms, input_bytes=input_bytes, service_tier=service_tier)
     most = terms.max_output_tokens
-    if estimate(terms, input_bytes=input_bytes, max_output_tokens=0) > budget_nanos:
+    if costing(max_output_tokens=0) > budget_nanos:
         return 0
-    if estimate(terms, input_bytes=input_bytes, max_output_tokens=most) <= budget_nanos:
+    if costing(max_output_tokens=most) <= budget_nanos:
         dear = _dearest(terms)
         costs = dear.output_pico or any(tier.output for tier in (dear.model.tiers if dear.model else ()))
         return most if costs else None
     low, high = 0, most  # what `low` costs is affordable, what `high` costs is not
     while high - low > 1:
         middle = (low + high) // 2
-        if estimate(terms, input_bytes=input_bytes, max_output_tokens=middle) <= budget_nanos:
+        if costing(max_output_tokens=middle) <= budget_nanos:
             low = middle
         else:
             high = middle
@@ -58,6 +73,18 @@ class _Bound:
     reasoning_tokens: int = 0
     output_audio_tokens: int = 0
     output_image_tokens: int = 0
+    citation_tokens: int = 0
+    search_requests: int = 0
+    input_images: int = 0
+    output_images: int = 0
+    input_pixels: int = 0
+    output_pixels: int = 0
+    input_seconds: int = 0
+    output_seconds: int = 0
+    input_characters: int = 0
+    output_characters: int = 0
+    pages: int = 0
+    service_tier: str = ""
     source: Source = "estimated"
 
 
@@ -69,7 +96,4 @@ class _BoundedCall:
 
 
 def _dearest(terms: PriceTerms) -> PriceTerms:
-    if terms.model is None:
-        return terms
-    tiers = tuple(replace(tier, input=tier.dearest_input, output=tier.dearest_output) for tier in terms.model.tiers)
-    return replace(terms, model=replace(terms.model, tiers=tiers))
+    return terms if terms.model is None else replace(terms, model=terms.model.dearest)

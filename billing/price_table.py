@@ -2,21 +2,19 @@
 
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from billing.models import PriceItem, PriceList, PriceVersion
-from billing.rating import ModelPrice, UnitPrices
+from billing.rating import ModelPrice
+from billing.tiers import Item, model_price
 from tenants import notify
 
 REMEMBERED_SECONDS = 60.0
 """News of a publication that got lost is made up for after so long."""
 REMEMBERED_MODELS = 2_000
-WHOLE = frozenset((PriceItem.Unit.INPUT, PriceItem.Unit.OUTPUT))
-"""Without a price of these a model has none; all other kinds are parts of them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,40 +92,9 @@ def _read_current() -> Current:
 
 
 def _read_model(version_id: int | None, model: str) -> ModelPrice | None:
-    tiers: dict[int, dict[str, int]] = {}
-    most: int | None = None
-    items = PriceItem.objects.filter(version_id=version_id, model=model).order_by("context_from")
-    for unit, context_from, price, limit in items.values_list("unit", "context_from", "price", "most"):
-        tiers.setdefault(context_from, {})[unit] = price
-        most = most or limit
-    if not tiers.get(0, {}).keys() >= WHOLE:
-        return None  # no price, none for short calls, or a part of one: none of them may be guessed
-    below: Mapping[str, int] = {}
-    built = []
-    for context_from, prices in tiers.items():
-        below = {**below, **prices}
-        built.append(_tier(context_from, below))
-    return ModelPrice(tiers=tuple(built), max_output_tokens=most)
-
-
-def _tier(context_from: int, prices: Mapping[str, int]) -> UnitPrices:
-    """A tier in which every kind of token has a price: its own, or that of the kind it is a part of.
-
-    Nobody who asks for more to keep input keeps it for an hour at the price of five minutes: without a price of its own
-    that is twice the price of input.
-    """
-    read, written = prices.get("input", 0), prices.get("output", 0)
-    stored = prices.get("cache_write", read)
-    return UnitPrices(
-        context_from=context_from,
-        input=read,
-        cached_input=prices.get("cached_input", read),
-        cache_write=stored,
-        cache_write_1h=prices.get("cache_write_1h", max(2 * read, stored) if stored > read else stored),
-        input_audio=prices.get("input_audio", read),
-        input_image=prices.get("input_image", read),
-        output=written,
-        reasoning=prices.get("reasoning", written),
-        output_audio=prices.get("output_audio", written),
-        output_image=prices.get("output_image", written),
+    items = PriceItem.objects.filter(version_id=version_id, model=model)
+    named = items.values_list("unit", "service_tier", "context_from", "price", "most")
+    return model_price(
+        Item(unit=unit, service_tier=tier, context_from=context_from, price_pico=price, most=most)
+        for unit, tier, context_from, price, most in named
     )

@@ -11,13 +11,13 @@ from billing.price_table import table
 from billing.rating import (
     BASIS_POINTS,
     MOST_PER_RUN_NANOS,
-    MOST_TOKEN_PICO,
     AgentPrice,
     ModelPrice,
     PriceTerms,
     Rated,
     UnitPrices,
 )
+from billing.units import MOST_TOKEN_PICO
 from tenants.threads import answered
 
 __all__ = [

@@ -3,17 +3,16 @@
 Prices are picodollars per unit, amounts nanodollars; all of them are whole numbers.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Protocol
 
 from billing.lines import Source
+from billing.units import COUNTED, MOST_TOKENS, REQUEST, most_of
 
 PICOS_PER_NANO = 1_000
 BASIS_POINTS = 10_000
-MOST_TOKENS = 10_000_000
-"""More than any model reads or writes in one call: counts beyond it are a provider's error."""
-MOST_TOKEN_PICO = 10**10
-"""The dearest token: a cent."""
 MOST_PER_RUN_NANOS = 1_000 * 10**9
 """The dearest run: 1,000 dollars."""
 MOST_NANOS = 10**18
@@ -24,8 +23,9 @@ MOST_BILLED_NANOS = 9 * 10**15
 
 @dataclass(frozen=True, kw_only=True)
 class UnitPrices:
-    """What one token of each kind costs, in picodollars, in calls of at least `context_from` input tokens."""
+    """What one of each unit costs, in picodollars, at a service tier, in calls of more than `context_from` tokens."""
 
+    service_tier: str = ""
     context_from: int = 0
     input: int = 0
     cached_input: int = 0
@@ -37,6 +37,18 @@ class UnitPrices:
     reasoning: int = 0
     output_audio: int = 0
     output_image: int = 0
+    citation: int = 0
+    search: int = 0
+    image_in: int = 0
+    image_out: int = 0
+    pixel_in: int = 0
+    pixel_out: int = 0
+    second_in: int = 0
+    second_out: int = 0
+    character_in: int = 0
+    character_out: int = 0
+    page: int = 0
+    request: int = 0
 
     @property
     def dearest_input(self) -> int:
@@ -51,15 +63,28 @@ class UnitPrices:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelPrice:
-    """The price of a model: its tiers by rising `context_from`, and the most it writes in one call, if known."""
+    """The price of a model: its tiers by rising `context_from`, the most it writes in one call, if known, and the most
+    that one call uses of units which nobody can bound by what is sent: searches, images, pages.
+    """
 
     tiers: tuple[UnitPrices, ...]
     max_output_tokens: int | None = None
+    most: Mapping[str, int] = field(default_factory=dict)
 
-    def tier(self, input_tokens: int) -> UnitPrices:
-        """The prices of a call that reads so many tokens; the whole call has one tier."""
-        fitting = [tier for tier in self.tiers if input_tokens > tier.context_from or tier.context_from == 0]
-        return fitting[-1]
+    @cached_property
+    def dearest(self) -> "ModelPrice":
+        """The same model where every token of input, and every one of output, is as dear as the dearest of them."""
+        tiers = (replace(tier, input=tier.dearest_input, output=tier.dearest_output) for tier in self.tiers)
+        return replace(self, tiers=tuple(tiers))
+
+    def tier(self, input_tokens: int, service_tier: str = "") -> UnitPrices:
+        """The prices of a call that reads so many tokens; the whole call has one tier.
+
+        A service tier without prices costs what the usual one costs.
+        """
+        served = [tier for tier in self.tiers if tier.service_tier == service_tier]
+        offered = served or [tier for tier in self.tiers if not tier.service_tier]
+        return [tier for tier in offered if input_tokens > tier.context_from or tier.context_from == 0][-1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +169,8 @@ class UsageCounts(Protocol):
     @property
     def output_image_tokens(self) -> int: ...
     @property
+    def service_tier(self) -> str: ...
+    @property
     def source(self) -> Source: ...
 
 
@@ -169,7 +196,7 @@ def quantities(usage: UsageCounts) -> dict[str, int]:
     thought = _part(usage.reasoning_tokens, of=written)
     spoken = _part(usage.output_audio_tokens, of=written - thought)
     drawn = _part(usage.output_image_tokens, of=written - thought - spoken)
-    return {
+    used = {
         "input": read - cached - stored - heard - seen,
         "cached_input": cached,
         "cache_write": stored - long,
@@ -181,6 +208,11 @@ def quantities(usage: UsageCounts) -> dict[str, int]:
         "output_audio": spoken,
         "output_image": drawn,
     }
+    for unit, name in COUNTED.items():
+        if count := getattr(usage, name, 0):
+            used[unit] = _part(count, of=most_of(unit))
+    used[REQUEST] = 1
+    return used
 
 
 def credible(tokens: int) -> int:
@@ -188,10 +220,10 @@ def credible(tokens: int) -> int:
     return min(max(tokens, 0), MOST_TOKENS)
 
 
-def _part(tokens: int, *, of: int) -> int:
-    return min(max(tokens, 0), of)
-
-
 def up(dividend: int, divisor: int) -> int:
     """The quotient, rounded up."""
     return -(-dividend // divisor)
+
+
+def _part(count: int, *, of: int) -> int:
+    return min(max(count, 0), of)

@@ -97,7 +97,7 @@ class PriceItemForm(forms.ModelForm):
 
     class Meta:
         model = PriceItem
-        fields: ClassVar = ("version", "model", "unit", "context_from", "price", "most")
+        fields: ClassVar = ("version", "model", "unit", "service_tier", "context_from", "price", "most")
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -119,7 +119,7 @@ class StaffPriceItemAdmin(ModelAdmin):
     """Single prices; those of a published version are history."""
 
     form = PriceItemForm
-    list_display: ClassVar = ("model", "unit", "shown_price", "context_from", "version")
+    list_display: ClassVar = ("model", "unit", "service_tier", "shown_price", "context_from", "version")
     list_filter: ClassVar = ("unit", "version__price_list", "version__state")
     list_select_related: ClassVar = ("version",)
     search_fields: ClassVar = ("model",)

@@ -3,7 +3,8 @@
 from django.db import models
 from django.db.models import F, Q
 
-from billing.rating import BASIS_POINTS, MOST_TOKEN_PICO, MOST_TOKENS
+from billing.rating import BASIS_POINTS
+from billing.units import MOST_PIECE_PICO, MOST_TOKEN_PICO, MOST_TOKENS, SERVICE_TIERS, SMALL, UNITS
 
 
 class PriceList(models.Model):
@@ -81,12 +82,33 @@ class PriceItem(models.Model):
         REASONING = "reasoning", "Reasoning token"
         OUTPUT_AUDIO = "output_audio", "Audio output token"
         OUTPUT_IMAGE = "output_image", "Image output token"
+        CITATION = "citation", "Token of a cited source"
+        SEARCH = "search", "Search"
+        IMAGE_IN = "image_in", "Image sent"
+        IMAGE_OUT = "image_out", "Image made"
+        PIXEL_IN = "pixel_in", "Pixel sent"
+        PIXEL_OUT = "pixel_out", "Pixel made"
+        SECOND_IN = "second_in", "Second of sound or film sent"
+        SECOND_OUT = "second_out", "Second of sound or film made"
+        CHARACTER_IN = "character_in", "Character sent"
+        CHARACTER_OUT = "character_out", "Character made"
+        PAGE = "page", "Page"
+        REQUEST = "request", "Request"
         BASIS_POINTS = "basis_points", "Basis points of the price"
+
+    class ServiceTier(models.TextChoices):
+        """How fast it is done."""
+
+        USUAL = "", "Usual"
+        BATCH = "batch", "Batch"
+        FLEX = "flex", "Flex"
+        PRIORITY = "priority", "Priority"
 
     id = models.BigAutoField(primary_key=True)
     version = models.ForeignKey(PriceVersion, models.PROTECT, related_name="items", db_index=False)
     model = models.CharField(max_length=200, help_text="`provider/model`, or `*`.")
     unit = models.CharField(max_length=16, choices=Unit)
+    service_tier = models.CharField(max_length=8, choices=ServiceTier, blank=True, db_default="", default="")
     context_from = models.PositiveIntegerField(db_default=0, default=0, help_text="Input tokens above which it holds.")
     price = models.PositiveBigIntegerField(help_text="Picodollars per unit.")
     most = models.PositiveBigIntegerField(null=True, help_text="The most units one call can use, if known.")
@@ -94,32 +116,26 @@ class PriceItem(models.Model):
     class Meta:
         constraints = (
             models.CheckConstraint(
-                condition=Q(
-                    unit__in=(
-                        "input",
-                        "cached_input",
-                        "cache_write",
-                        "cache_write_1h",
-                        "input_audio",
-                        "input_image",
-                        "output",
-                        "reasoning",
-                        "output_audio",
-                        "output_image",
-                        "basis_points",
-                    )
-                ),
+                condition=Q(unit__in=(*UNITS, "basis_points")),
                 name="price_item_unit_known",
             ),
             models.CheckConstraint(
-                condition=Q(price__lte=BASIS_POINTS) | (~Q(unit="basis_points") & Q(price__lte=MOST_TOKEN_PICO)),
+                condition=Q(service_tier__in=SERVICE_TIERS), name="price_item_service_tier_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(price__lte=BASIS_POINTS)
+                | (Q(unit__in=sorted(SMALL)) & Q(price__lte=MOST_TOKEN_PICO))
+                | (~Q(unit__in=(*sorted(SMALL), "basis_points")) & Q(price__lte=MOST_PIECE_PICO)),
                 name="price_item_price_bounded",
-                violation_error_message="No token costs more than a cent, and no share is more than the whole.",
+                violation_error_message="No token costs more than a cent, nothing more than ten dollars, and no share "
+                "is more than the whole.",
             ),
             models.CheckConstraint(
                 condition=Q(most__isnull=True) | Q(most__lte=MOST_TOKENS), name="price_item_most_bounded"
             ),
-            models.UniqueConstraint(fields=("version", "model", "unit", "context_from"), name="price_item_key"),
+            models.UniqueConstraint(
+                fields=("version", "model", "unit", "service_tier", "context_from"), name="price_item_key"
+            ),
         )
 
     def __str__(self) -> str:

@@ -16,7 +16,7 @@ from billing.errors import PriceUnavailable
 from billing.models import PriceItem, PriceList, PriceVersion
 from billing.price_table import REMEMBERED_SECONDS, PriceTable, table
 from billing.pricing import MOST_TOKEN_PICO, AgentPrice, PriceTerms, terms
-from billing.rating import MOST_TOKENS
+from billing.units import MOST_TOKENS
 from tenants.context import PLATFORM
 from tests.billing import money
 

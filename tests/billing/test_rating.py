@@ -21,7 +21,8 @@ from billing.pricing import (
     input_tokens_bound,
     rate,
 )
-from billing.rating import MOST_BILLED_NANOS, MOST_TOKENS
+from billing.rating import MOST_BILLED_NANOS
+from billing.units import MOST_TOKENS
 from skills.sdk.usage import Usage, UsageRecord
 
 MINI = ModelPrice(
