@@ -21,8 +21,11 @@ def copy_version(*, version_id: int, name: str, created_by: str) -> PriceVersion
         copy = PriceVersion.objects.create(price_list_id=source.price_list_id, name=name, created_by=created_by)
         with connections[PLATFORM].cursor() as cursor:
             cursor.execute(
-                "INSERT INTO billing_priceitem (version_id, model, unit, service_tier, context_from, price, most) "
-                "SELECT %s, model, unit, service_tier, context_from, price, most FROM billing_priceitem WHERE version_id = %s",
+                """
+                INSERT INTO billing_priceitem (version_id, model, unit, service_tier, context_from, price, most)
+                SELECT %s, model, unit, service_tier, context_from, price, most FROM billing_priceitem
+                WHERE version_id = %s
+                """,
                 (copy.pk, source.pk),
             )
     return copy

@@ -52,9 +52,7 @@ def _contexts(service_tier: str, named: Mapping[int, Mapping[str, int]], *, base
     return tiers
 
 
-def _beside(
-    service_tier: str, named: Mapping[int, Mapping[str, int]], *, usual: list[UnitPrices]
-) -> list[UnitPrices]:
+def _beside(service_tier: str, named: Mapping[int, Mapping[str, int]], *, usual: list[UnitPrices]) -> list[UnitPrices]:
     """The contexts of another service tier: what it does not name follows from the usual tier at that context."""
     tiers = []
     before: dict[str, int] = {}

@@ -119,9 +119,7 @@ class PriceItem(models.Model):
                 condition=Q(unit__in=(*UNITS, "basis_points")),
                 name="price_item_unit_known",
             ),
-            models.CheckConstraint(
-                condition=Q(service_tier__in=SERVICE_TIERS), name="price_item_service_tier_known"
-            ),
+            models.CheckConstraint(condition=Q(service_tier__in=SERVICE_TIERS), name="price_item_service_tier_known"),
             models.CheckConstraint(
                 condition=Q(price__lte=BASIS_POINTS)
                 | (Q(unit__in=sorted(SMALL)) & Q(price__lte=MOST_TOKEN_PICO))

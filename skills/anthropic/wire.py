@@ -8,6 +8,7 @@ import msgspec
 from skills.anthropic.blocks import Block
 from skills.anthropic.names import Names
 from skills.sdk import Chunk, FinishReason, ModelUnreachable, ToolCallFragment, Usage, http_failures
+from skills.sdk.providers import service_tier_of
 from skills.sdk.usage import MOST_TOKENS
 
 _REASONS: dict[str, FinishReason] = {
@@ -29,6 +30,10 @@ class _Details(msgspec.Struct, gc=False):
     thinking_tokens: Any = None
 
 
+class _Served(msgspec.Struct, gc=False):
+    web_search_requests: Any = None
+
+
 class _Told(msgspec.Struct, gc=False):
     """Usage, as it is told: what is no count is no usage."""
 
@@ -38,6 +43,8 @@ class _Told(msgspec.Struct, gc=False):
     cache_read_input_tokens: Any = None
     cache_creation: _Cached | None = None
     output_tokens_details: _Details | None = None
+    server_tool_use: _Served | None = None
+    service_tier: Any = None
 
 
 class _Block(msgspec.Struct, gc=False):
@@ -223,6 +230,7 @@ def _usage(told: _Told, *, spoke: bool) -> Usage | None:
         return None
     long_stored = _count(told.cache_creation.ephemeral_1h_input_tokens) if told.cache_creation else 0
     thought = _count(told.output_tokens_details.thinking_tokens) if told.output_tokens_details else 0
+    searched = _count(told.server_tool_use.web_search_requests) if told.server_tool_use else 0
     return Usage(
         input_tokens=read,
         cached_input_tokens=cached,
@@ -230,6 +238,8 @@ def _usage(told: _Told, *, spoke: bool) -> Usage | None:
         cache_write_1h_tokens=min(long_stored or 0, stored),
         output_tokens=written,
         reasoning_tokens=min(thought or 0, written),
+        search_requests=searched or 0,
+        service_tier=service_tier_of(told.service_tier),
     )
 
 

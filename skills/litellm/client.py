@@ -17,7 +17,7 @@ from skills.litellm.silence import broken
 from skills.litellm.witness import Witness
 from skills.sdk import Chunk, Credential, FinishReason, ModelRequest, ModelUnreachable, ToolCallFragment, Usage
 from skills.sdk.circuits import Route
-from skills.sdk.providers import usage_of
+from skills.sdk.providers import service_tier_of, usage_of
 from skills.sdk.waiting import next_piece
 
 VENDOR_SECONDS = 5.0
@@ -184,4 +184,7 @@ def _usage(stream: Any, final: Any) -> Usage | None:
         if all(getattr(usage, name, None) != getattr(final, name) for usage in reported):
             return None
     spoke = any(choice.delta.content or choice.delta.tool_calls for piece in stream.chunks for choice in piece.choices)
-    return usage_of(final.model_dump(), spoke=spoke)
+    usage = usage_of(final.model_dump(), spoke=spoke)
+    told = (service_tier_of(getattr(piece, "service_tier", None)) for piece in reversed(stream.chunks))
+    served = next(filter(None, told), "")
+    return msgspec.structs.replace(usage, service_tier=served) if usage and served else usage

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from skills.sdk import Chunk, FinishReason, ModelUnreachable, ToolCallFragment, Usage, http_failures
-from skills.sdk.providers import usage_of
+from skills.sdk.providers import service_tier_of, usage_of
 
 DONE = b"[DONE]"
 _REASONS: dict[str, FinishReason] = {
@@ -79,6 +79,7 @@ class Reply:
         """The provider said that this was all."""
         self._unfinished = set(range(choices))
         self._usage = b"null"
+        self._service_tier: Any = None
         self._spoke = False
         self._calls: dict[int, int] = {}
         self._about: dict[str, Any] | None = None
@@ -101,6 +102,7 @@ class Reply:
             _raise_error(event, data)
         if event.usage and event.usage != b"null":
             self._usage = bytes(event.usage)
+        self._service_tier = event.service_tier or self._service_tier
         if not self._spoke and (event.system_fingerprint or event.service_tier):
             self._about = {"service_tier": event.service_tier, "system_fingerprint": event.system_fingerprint}
         for choice in event.choices or ():
@@ -113,7 +115,9 @@ class Reply:
         """The usage, once everything is read. Raises ModelUnreachable when the reply is not whole."""
         if self._unfinished:
             raise ModelUnreachable("The model's provider broke off its reply.")
-        return usage_of(msgspec.json.decode(self._usage), spoke=self._spoke)
+        usage = usage_of(msgspec.json.decode(self._usage), spoke=self._spoke)
+        served = service_tier_of(self._service_tier)
+        return msgspec.structs.replace(usage, service_tier=served) if usage and served else usage
 
     def _chunk(self, choice: _Choice) -> Chunk | None:
         said = choice.delta or choice.message or _SILENCE

@@ -13,7 +13,7 @@ from skills.sdk import (
     ModelUnauthorized,
     ModelUnreachable,
 )
-from skills.sdk.usage import MOST_TOKENS
+from skills.sdk.usage import MOST_TOKENS, ServiceTier
 
 ErrorKind = Literal["rejected", "unauthorized", "rate_limited", "overloaded", "unreachable", "timeout"]
 
@@ -53,6 +53,8 @@ class ReportedUsage(_Frozen):
     reasoning_tokens: int = Field(
         default=0, ge=0, le=MOST_TOKENS, description="Of the tokens written, those not shown."
     )
+    search_requests: int = Field(default=0, ge=0, le=MOST_TOKENS, description="Searches of the web.")
+    service_tier: ServiceTier = Field(default="", description="The speed it served at, if not the usual one.")
 
 
 class Said(_Frozen):

@@ -1,12 +1,15 @@
 """What model skills share: how far to believe a provider's usage, and which of its words to repeat."""
 
+import math
 import re
 from typing import Any
 
 from skills.sdk.redaction import redact
-from skills.sdk.usage import MOST_TOKENS, Usage
+from skills.sdk.usage import MOST_TOKENS, ServiceTier, Usage
 
 MESSAGE_CHARACTERS_MAX = 500
+
+_SERVICE_TIERS: dict[str, ServiceTier] = {"batch": "batch", "flex": "flex", "priority": "priority", "fast": "priority"}
 
 _PRIVATE = re.compile(
     r"\b[a-z][a-z0-9+.-]*://\S+"  # addresses
@@ -67,7 +70,21 @@ def usage_of(told: object, *, spoke: bool) -> Usage | None:
         output_image_tokens=_part(written, of_output.get("image_tokens")),
         accepted_prediction_tokens=_part(written, of_output.get("accepted_prediction_tokens")),
         rejected_prediction_tokens=_part(written, of_output.get("rejected_prediction_tokens")),
+        citation_tokens=_first(told.get("citation_tokens")),
+        search_requests=_first(
+            of_input.get("web_search_requests"),
+            told.get("num_search_queries"),
+            _members(told, "server_tool_use").get("web_search_requests"),
+        ),
+        input_images=_first(of_input.get("image_count")),
+        input_characters=_first(of_input.get("character_count")),
+        input_seconds=_seconds(of_input.get("audio_length_seconds")) + _seconds(of_input.get("video_length_seconds")),
     )
+
+
+def service_tier_of(told: object) -> ServiceTier:
+    """The tier that a provider says it served, by the name that prices have for it; the usual one has none."""
+    return _SERVICE_TIERS.get(told, "") if isinstance(told, str) else ""
 
 
 def is_possible_usage(told: object) -> bool:
@@ -83,10 +100,20 @@ def _count(value: object) -> int | None:
     return value if fits and isinstance(value, int) else None
 
 
+def _first(*values: object) -> int:
+    """The first of the values that is a count."""
+    return next((count for value in values if (count := _count(value)) is not None), 0)
+
+
 def _part(total: int, *values: object) -> int:
     """The first of the values that is a count; a part is never more than its whole."""
-    counts = (count for value in values if (count := _count(value)) is not None)
-    return min(next(counts, 0), total)
+    return min(_first(*values), total)
+
+
+def _seconds(value: object) -> int:
+    """Whole seconds, the one that has begun included."""
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
+    return math.ceil(value) if fits and isinstance(value, int | float) else 0
 
 
 def _members(told: dict[str, Any], name: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from billing.pricing import (
     rate,
 )
 from billing.rating import MOST_BILLED_NANOS
-from billing.units import MOST_TOKENS
+from billing.units import COUNTED, MOST_TOKENS
 from skills.sdk.usage import Usage, UsageRecord
 
 MINI = ModelPrice(
@@ -214,6 +214,59 @@ def test_what_stays_within_its_bounds_costs_no_more_than_was_estimated(
     used = rate(terms, [record(Usage(input_tokens=read, output_tokens=output, **parts))])
 
     assert used.total_nanos <= estimate(terms, input_bytes=size, max_output_tokens=output)
+
+
+@given(
+    terms=all_terms,
+    prices=st.fixed_dictionaries(dict.fromkeys((*COUNTED, "request"), st.integers(0, 10**12))),
+    most=st.dictionaries(st.sampled_from(sorted(COUNTED)), st.integers(1, 100)),
+    used=st.integers(0, 100),
+    tier=st.sampled_from(("", "flex", "priority")),
+    asked=st.sampled_from(("", "flex", "priority")),
+)
+def test_what_no_bytes_bound_is_reserved_as_often_as_a_call_may_use_it(
+    terms: PriceTerms, prices: dict[str, Any], most: dict[str, int], used: int, tier: str, asked: str
+) -> None:
+    usual = UnitPrices(input=5, output=7, **prices)
+    fast = replace(usual, service_tier="priority", search=3 * usual.search, input=11)
+    own = replace(terms, model=ModelPrice(tiers=(usual, fast), most=most))
+    counts: dict[str, Any] = {COUNTED[unit]: min(used, count) for unit, count in most.items()}
+    served: Any = tier if tier == asked else ""
+
+    spent = rate(own, [record(Usage(input_tokens=10, output_tokens=9, service_tier=served, **counts))])
+
+    assert spent.total_nanos <= estimate(own, input_bytes=30, max_output_tokens=9, service_tier=asked)
+
+
+@pytest.mark.parametrize("unit", sorted(COUNTED))
+def test_every_unit_beside_tokens_has_a_price(unit: str) -> None:
+    own = replace(TERMS, model=ModelPrice(tiers=(UnitPrices(**{unit: 5_000}),), most={unit: 10}))  # type: ignore[arg-type]
+
+    counts: Any = {COUNTED[unit]: 3}
+    assert rate(own, [record(Usage(**counts))]).cost_nanos == 15
+    assert estimate(own, input_bytes=0, max_output_tokens=0) == 50
+
+
+def test_every_call_is_a_request() -> None:
+    own = replace(TERMS, model=ModelPrice(tiers=(UnitPrices(request=5_000),)))
+
+    assert rate(own, [record(Usage()), record(Usage()), record(Usage(), delivered=False)]).cost_nanos == 10
+    assert estimate(own, input_bytes=0, max_output_tokens=0, calls=2) == 10
+
+
+def test_searches_beyond_those_reserved_earn_their_claimant_nothing() -> None:
+    priced = ModelPrice(tiers=(UnitPrices(search=10_000),), most={"search": 2})
+    own = replace(TERMS, model=priced, platform_credential=False, markup_bps=1_000)
+
+    claimed = rate(own, [record(Usage(search_requests=1_000))])
+
+    assert (claimed.cost_nanos, claimed.markup_nanos) == (20, 2)
+
+
+def test_searches_on_the_platforms_account_cost_what_they_cost() -> None:
+    priced = ModelPrice(tiers=(UnitPrices(search=10_000),), most={"search": 2})
+
+    assert rate(replace(TERMS, model=priced), [record(Usage(search_requests=1_000))]).cost_nanos == 10_000
 
 
 @pytest.mark.parametrize("bytes_a_second", [1_000, 16_000, 48_000], ids=["8 kbit/s", "128 kbit/s", "24 kHz PCM"])

@@ -88,3 +88,13 @@ async def test_a_reply_that_breaks_off_has_not_stopped(model: str) -> None:
 async def test_what_is_not_readable_is_no_end(model: str) -> None:
     with pytest.raises(ModelUnreachable):
         await replied(model, [*events(DIALECTS[model][:1]), "data: {half of an ev"])
+
+
+async def test_what_was_searched_is_counted() -> None:
+    searched = {"output_tokens": 3, "server_tool_use": {"web_search_requests": 2}}
+    said = [event | {"usage": searched} if event["type"] == "message_delta" else event for event in ANTHROPIC]
+
+    chunks = await replied("anthropic/claude-3-haiku-20240307", events(said))
+
+    assert chunks[-1].usage
+    assert chunks[-1].usage.search_requests == 2

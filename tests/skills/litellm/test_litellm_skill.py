@@ -1,6 +1,7 @@
 """The litellm skill against a real server that misbehaves to order, through both of litellm's ways to read a stream."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from contextlib import aclosing
@@ -21,6 +22,7 @@ from skills.sdk import (
     ModelUnauthorized,
     ModelUnreachable,
     RunContext,
+    Usage,
     testing,
 )
 from skills.sdk.parameters import VENDORS
@@ -343,3 +345,19 @@ def test_litellm_waits_for_its_first_use() -> None:
     code = "import sys, skills.litellm; sys.exit('litellm' in sys.modules or 'openai' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@each_provider
+async def test_the_tier_that_served_is_told(upstream: Upstream, provider: str) -> None:
+    piece = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "service_tier": "flex"}
+    told = {"prompt_tokens": 7, "completion_tokens": 1, "total_tokens": 8}
+    events = [
+        {**piece, "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hi"}, "finish_reason": None}]},
+        {**piece, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+        {**piece, "choices": [], "usage": told},
+    ]
+    raw = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
+
+    chunks = await collected(context(upstream), request(f"{provider}/raw", messages=[{"role": "user", "content": raw}]))
+
+    assert chunks[-1].usage == Usage(input_tokens=7, output_tokens=1, service_tier="flex")
