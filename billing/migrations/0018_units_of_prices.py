@@ -42,7 +42,7 @@ TOKEN, PIECE, SHARE = 10**10, 10**13, 10_000
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0015_usage_lines")]
+    dependencies = [("billing", "0017_paying")]
 
     operations = [
         migrations.AddField(
