@@ -14,7 +14,7 @@ from uuid import UUID
 import psycopg
 from django.conf import settings
 
-from billing.connection import Connection, ConnectionLost
+from billing.connection import Connection, ConnectionLost, Rows
 from billing.errors import BillingBusy, BillingError, BillingUnavailable, LedgerRefused
 from billing.operations import EXTEND, HOLD, RELEASE, Operation
 
@@ -177,6 +177,7 @@ class Committer:
         try:
             while batch := self._take():
                 self._carry_out(batch)
+                self._is_stalled = False  # so that what nobody waits for any more can be given back
                 _tell(batch)
                 self._under_way = ()
         finally:
@@ -252,6 +253,9 @@ class Committer:
         try:
             self._send(open_items, retried=retried)
         except (psycopg.Error, ValueError, TypeError) as error:  # the latter two: what cannot even be sent
+            if isinstance(error, psycopg.errors.LockNotAvailable) and self._set_busy_aside(open_items, error):
+                self._try(open_items, deadline=deadline, retried=retried)
+                return
             passing = isinstance(error, _PASSING)
             if len(open_items) == 1 or (passing and time.monotonic() > deadline):
                 for item in open_items:
@@ -261,12 +265,17 @@ class Committer:
             for half in (open_items[:middle], open_items[middle:]):
                 self._try(half, deadline=deadline, retried=retried)
 
+    def _set_busy_aside(self, items: Sequence[Item], error: Exception) -> bool:
+        """Refuse those whose rows somebody else keeps locked; whether there were any."""
+        busy = self._connection.busy(_rows_of(_grouped(items)))
+        kept_waiting = [item for item in items if any(row[item.operation.opens] in busy for row in item.rows)]
+        for item in kept_waiting:
+            item.outcome = _outcome_of(error, passing=True)
+        return bool(kept_waiting)
+
     def _send(self, items: Sequence[Item], *, retried: bool) -> None:
-        groups: dict[Operation, list[Item]] = {}
-        for item in items:
-            groups.setdefault(item.operation, []).append(item)
-        in_order = sorted(groups.items(), key=lambda pair: pair[0].order)
-        asked = [(operation, [row for item in group for row in item.rows]) for operation, group in in_order]
+        in_order = _grouped(items)
+        asked = _rows_of(in_order)
         for (_, group), rows in zip(in_order, self._connection.send(asked), strict=True):
             position = 0
             for item in group:
@@ -299,6 +308,18 @@ os.register_at_fork(after_in_child=_forget_after_fork)
 def _overtakes(item: Item, seen: dict[UUID, Operation]) -> bool:
     """Whether the item acts on a hold that another operation of the batch acts on: kinds go out in a fixed order."""
     return any(seen.get(row[0], item.operation) is not item.operation for row in item.rows)
+
+
+def _grouped(items: Sequence[Item]) -> list[tuple[Operation, list[Item]]]:
+    """By operation, in the order in which they go out."""
+    groups: dict[Operation, list[Item]] = {}
+    for item in items:
+        groups.setdefault(item.operation, []).append(item)
+    return sorted(groups.items(), key=lambda pair: pair[0].order)
+
+
+def _rows_of(groups: Sequence[tuple[Operation, Sequence[Item]]]) -> list[tuple[Operation, Rows]]:
+    return [(operation, [row for item in group for row in item.rows]) for operation, group in groups]
 
 
 def _outcome_of(error: Exception, *, passing: bool) -> BillingError:

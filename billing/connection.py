@@ -10,9 +10,9 @@ from uuid import UUID
 import psycopg
 from django.db import connections
 
-from billing.operations import LOCK, Operation
+from billing.operations import BUSY, LOCK, Operation
 
-LOCK_TIMEOUT_MS = 750
+LOCK_TIMEOUT_MS = 500
 STATEMENT_TIMEOUT_MS = 5_000
 CONNECT_TIMEOUT_S = 2
 
@@ -34,15 +34,16 @@ class Connection:
     def send(self, groups: Sequence[tuple[Operation, Rows]]) -> list[Rows]:
         """Carry out the rows of each operation, all or none; what each answers."""
         session = self._connected()
-        try:
+        with self._losing(session):
             if len(groups) == 1:
                 return [self._call(session, *groups[0])]
             return self._transaction(session, groups)
-        except psycopg.Error as error:
-            if not session.closed:
-                raise
-            self._session = None
-            raise ConnectionLost from error
+
+    def busy(self, groups: Sequence[tuple[Operation, Rows]]) -> set[UUID]:
+        """Of the holds and organizations that these rows are about, those that somebody else has locked."""
+        session = self._connected()
+        with self._losing(session):
+            return {id for (id,) in self._ask(session, BUSY, _locks(groups))}
 
     def cut(self) -> None:
         """Wake whoever waits for an answer; called from another thread."""
@@ -88,6 +89,16 @@ class Connection:
             except psycopg.OperationalError as error:
                 raise ConnectionLost from error
         return self._session
+
+    @contextmanager
+    def _losing(self, session: psycopg.Connection[tuple[Any, ...]]) -> Iterator[None]:
+        try:
+            yield
+        except psycopg.Error as error:
+            if not session.closed:
+                raise
+            self._session = None
+            raise ConnectionLost from error
 
     @contextmanager
     def _asking(self) -> Iterator[None]:

@@ -44,6 +44,7 @@ HOLD = Operation(
 )  # fmt: skip
 
 LOCK = "SELECT billing_lock(%s::uuid[], %s::uuid[])"
+BUSY = "SELECT billing_busy(%s::uuid[], %s::uuid[])"
 
 _STATEMENTS = {
     operation.name: f"SELECT * FROM {operation.name}({', '.join(f'%s::{name}[]' for name in operation.types)})"  # noqa: S608 - our own names

@@ -22,6 +22,7 @@ from billing.errors import BillingBusy, BillingError, BillingUnavailable
 from billing.operations import RELEASE, SETTLE, Operation
 
 PAUSE_S = 0.5
+BUSY_PAUSE_S = 2.0
 AT_ONCE = 256
 ASIDE = "refused.lines"
 _OPERATIONS = {operation.name: operation for operation in (SETTLE, RELEASE)}
@@ -245,7 +246,7 @@ class Spool:
             self.adopt()
             if self._entries:
                 asyncio.run(self._replay())
-            self._wake.wait(PAUSE_S)
+            self._wake.wait(PAUSE_S if self.is_blocking else BUSY_PAUSE_S)
             self._wake.clear()
 
     async def _replay(self) -> None:
