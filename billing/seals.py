@@ -44,7 +44,7 @@ def check() -> SealedHistory:
         cursor.execute("SELECT billing_broken_seals()")
         broken = tuple(int(number) for (number,) in cursor.fetchall())
         kept = {number: bytes(digest).hex() for number, digest in Seal.objects.values_list("number", "digest")}
-    forgotten = tuple(number for number, digest in _outside().items() if kept.get(number) != digest)
+    forgotten = tuple(number for number, digest in _outside() if kept.get(number) != digest)
     return SealedHistory(seals=len(kept), broken=broken, forgotten=forgotten)
 
 
@@ -75,8 +75,9 @@ def _keep_outside(number: int) -> None:
         file.write(json.dumps(line) + "\n")
 
 
-def _outside() -> dict[int, str]:
+def _outside() -> Sequence[tuple[int, str]]:
+    """Every line: a number that comes twice with different digests was forgotten once, and stays so."""
     if not path().exists():
-        return {}
+        return ()
     lines = [json.loads(line) for line in path().read_text(encoding="utf-8").splitlines()]
-    return {line["number"]: line["digest"] for line in lines}
+    return tuple((line["number"], line["digest"]) for line in lines)

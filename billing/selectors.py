@@ -205,9 +205,16 @@ def trial_balance() -> TrialBalance:
     with platform_context(reason="trial balance"), connections[PLATFORM].cursor() as cursor:
         cursor.execute(
             """
-            SELECT a.kind, coalesce(sum(t.amount) FILTER (WHERE t.debit_id = a.id), 0),
-                coalesce(sum(t.amount) FILTER (WHERE t.credit_id = a.id), 0)
-            FROM billing_account a JOIN billing_transfer t ON a.id IN (t.debit_id, t.credit_id)
+            WITH pairs AS (
+                SELECT debit_id, credit_id, sum(amount) AS amount FROM billing_transfer GROUP BY debit_id, credit_id
+            )
+            SELECT a.kind, sum(side.debit), sum(side.credit)
+            FROM (
+                SELECT debit_id AS account_id, amount AS debit, 0 AS credit FROM pairs
+                UNION ALL
+                SELECT credit_id, 0, amount FROM pairs
+            ) side
+            JOIN billing_account a ON a.id = side.account_id
             GROUP BY a.kind
             """
         )

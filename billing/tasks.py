@@ -1,8 +1,10 @@
 """Billing's background work."""
 
+from datetime import UTC, datetime, timedelta
+
 from celery import shared_task
 
-from billing import ledger, rollups, seals
+from billing import ledger, reconcile, rollups, seals
 
 
 @shared_task(queue="billing", ignore_result=True)
@@ -21,3 +23,15 @@ def refresh_rollups() -> bool:
 def seal_journal() -> int:
     """Seal what was written since the last time."""
     return seals.seal()
+
+
+@shared_task(queue="billing", ignore_result=True)
+def check_invariants(*, is_full: bool) -> None:
+    """Look at what must always hold."""
+    reconcile.check_invariants(is_full=is_full)
+
+
+@shared_task(queue="billing", ignore_result=True)
+def reconcile_yesterday() -> None:
+    """Reconcile the day that has just ended."""
+    reconcile.reconcile(day=datetime.now(UTC).date() - timedelta(days=1), actor="daily")

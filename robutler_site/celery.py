@@ -11,6 +11,7 @@ from uuid import UUID
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "robutler_site.settings")
 
 from celery import Celery, Task, signals
+from celery.schedules import crontab
 from django.conf import settings
 
 from robutler_site import broker
@@ -20,6 +21,8 @@ CLOSE_RUNS_SECONDS = 60
 PURGE_SECONDS = 300
 ROLLUP_SECONDS = 10
 SEAL_SECONDS = 300
+CHECK_SECONDS = 60
+CHECK_ALL_SECONDS = 3600
 HARD_LIMIT_S = 360
 SOFT_LIMIT_S = 330
 # A message that a killed worker held comes back from Redis after this time; our own broker needs no such guess.
@@ -93,6 +96,9 @@ def _schedule() -> dict[str, Any]:
         "sweep-expired-holds": sweep,
         "refresh-rollups": _of_books("billing.tasks.refresh_rollups", ROLLUP_SECONDS),
         "seal-journal": _of_books("billing.tasks.seal_journal", SEAL_SECONDS),
+        "check-invariants": _of_books("billing.tasks.check_invariants", CHECK_SECONDS, is_full=False),
+        "check-all-invariants": _of_books("billing.tasks.check_invariants", CHECK_ALL_SECONDS, is_full=True),
+        "reconcile-yesterday": _of_books("billing.tasks.reconcile_yesterday", crontab(hour=0, minute=40)),
         "close-abandoned-runs": _housekeeping("agents.tasks.close_abandoned_runs", CLOSE_RUNS_SECONDS),
         "purge-expired-items": _housekeeping("agents.tasks.purge_expired_items", PURGE_SECONDS),
     }
@@ -102,8 +108,10 @@ def _housekeeping(task: str, every_s: int) -> dict[str, Any]:
     return {"task": task, "schedule": every_s, "options": {"queue": "maintenance", "expires": every_s}}
 
 
-def _of_books(task: str, every_s: int) -> dict[str, Any]:
-    return {"task": task, "schedule": every_s, "options": {"queue": "billing", "priority": 5, "expires": every_s}}
+def _of_books(task: str, when: int | crontab, **arguments: Any) -> dict[str, Any]:
+    expires = when if isinstance(when, int) else CHECK_ALL_SECONDS
+    options = {"queue": "billing", "priority": 5, "expires": expires}
+    return {"task": task, "schedule": when, "kwargs": arguments, "options": options}
 
 
 def _other_options() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from api.components import State
-from billing import selectors
+from billing import reconcile, selectors
 from robutler_site import queues
 from robutler_site.queues import SWEEP_SECONDS
 
@@ -23,9 +23,10 @@ LATE_S = 60.0
 
 @dataclass(frozen=True, kw_only=True)
 class Vitals:
-    """One look. `books` and `waiting` are None where nobody answered."""
+    """One look. `books`, `invariants` and `waiting` are None where nobody answered."""
 
     books: selectors.Vitals | None
+    invariants: reconcile.Look | None
     waiting: dict[str, int] | None
 
 
@@ -33,7 +34,7 @@ class Watch(Collector):
     """Looks when asked, unless it did so shortly before; whoever asks meanwhile gets the look before."""
 
     def __init__(self) -> None:
-        self._seen = Vitals(books=None, waiting=None)
+        self._seen = Vitals(books=None, invariants=None, waiting=None)
         self._until = 0.0
         self._looking = Lock()
 
@@ -67,11 +68,30 @@ class Watch(Collector):
                 "How long the oldest open hold should have been settled by now.",
                 value=vitals.books.overdue_s,
             )
+        if vitals.invariants is not None:
+            yield from _violations(vitals.invariants)
         if vitals.waiting is not None:
             depth = GaugeMetricFamily("robutler_queue_depth", "Tasks that wait for a worker.", labels=("queue",))
             for queue, waiting in vitals.waiting.items():
                 depth.add_metric((queue,), waiting)
             yield depth
+
+
+def _violations(look: reconcile.Look) -> Iterator[Metric]:
+    found = GaugeMetricFamily(
+        "robutler_billing_invariant_violations",
+        "Rows of the books that break what must always hold, as last looked at. Always 0.",
+        labels=("invariant",),
+    )
+    for name, violations in look.violations.items():
+        found.add_metric((name,), violations)
+    yield found
+    if look.at is not None:
+        yield GaugeMetricFamily(
+            "robutler_billing_checked_timestamp_seconds",
+            "When the books were last looked at, by the job of every minute or that of every hour, whichever is older.",
+            value=look.at.timestamp(),
+        )
 
 
 def states() -> dict[str, State]:
@@ -100,15 +120,17 @@ def _worker(vitals: Vitals) -> State:
 
 def _seen() -> Vitals:
     books: selectors.Vitals | None = None
+    invariants: reconcile.Look | None = None
     try:
         books = selectors.vitals()
+        invariants = reconcile.last_look()
     except DatabaseError:
         pass
     finally:
         waiting = queues.depths()
         for connection in connections.all(initialized_only=True):
             connection.close()
-    return Vitals(books=books, waiting=waiting)
+    return Vitals(books=books, invariants=invariants, waiting=waiting)
 
 
 watch = Watch()

@@ -16,7 +16,7 @@ from tests.billing import figures, money
 
 CHANGES = {
     "an amount": "UPDATE billing_transfer SET amount = amount # %(bit)s::bigint WHERE id = %(id)s",
-    "a side": "UPDATE billing_transfer SET credit_id = credit_id # 1 WHERE id = %(id)s AND %(bit)s > 0",
+    "a side": "UPDATE billing_transfer SET credit_id = credit_id + %(bit)s WHERE id = %(id)s",
     "a moment": "UPDATE billing_transfer SET created_at = created_at + interval '1 microsecond' WHERE id = %(id)s",
     "a key": "UPDATE billing_transfergroup SET key = key || ' ' WHERE id = %(group)s",
     "a reason": "UPDATE billing_transfergroup SET memo = memo || '.' WHERE id = %(group)s",

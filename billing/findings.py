@@ -1,0 +1,158 @@
+"""The rules of a reconciliation: each compares two figures that should be one, or a figure with its goal."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Final, Literal
+
+from django.db import connections
+
+from billing import figures, rollups, seals, selectors
+from billing.amounts import dollars
+from billing.invariants import NUMBERS
+from billing.provider_usage import Compared
+from billing.roll_forward import roll_forward
+from tenants.context import PLATFORM, platform_context
+
+State = Literal["holds", "broken", "beyond its goal", "not checked"]
+
+ESTIMATED_GOAL_BP: Final = 100
+LOSS_GOAL_BP: Final = 10
+WHOLE_BP: Final = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What one rule came to. `violations` counts what breaks it; amounts are nanodollars."""
+
+    rule: str
+    check: str
+    state: State
+    violations: int = 0
+    ours: int | None = None
+    theirs: int | None = None
+    detail: str = ""
+
+
+def findings(day: date, *, found: Mapping[str, int], compared: Sequence[Compared] | None) -> Iterator[Finding]:
+    """Every rule for a day, then every invariant. `found` is what a full look at the invariants came to."""
+    since = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    until = since + timedelta(days=1)
+    with platform_context(reason=f"reconcile {day}"):
+        used = figures.usage(figures.Span(since=since, until=until))
+    balance = selectors.trial_balance()
+    yield _equal("R1", "the trial balance is balanced", ours=balance.difference, theirs=0)
+    yield _none("R2", "totals are the sums of what moved", found, "I3", "I4", also=rollups.differences())
+    yield _none("R3", "every charge that ended has one end", found, "I5", "I12")
+    yield _described(since, until)
+    yield _as_providers_say(compared)
+    yield _none("R6", "every top-up is in the journal", found, "I19")
+    yield _none("R7", "open holds belong to work that is alive", found, "I11")
+    yield _share("R8", "estimated share of charges", used.estimated, used.charged, goal_bp=ESTIMATED_GOAL_BP)
+    yield from _creators(since, until, used)
+    yield _share("R10", "losses as a share of revenue", used.loss, used.platform_share, goal_bp=LOSS_GOAL_BP)
+    yield _sealed()
+    yield _equal("R12", "suspense is empty", ours=balance.balance("suspense"), theirs=0)
+    for name, violations in sorted(found.items()):
+        yield Finding(
+            rule=NUMBERS.get(name, ""), check=name, state="broken" if violations else "holds", violations=violations
+        )
+
+
+def _equal(rule: str, check: str, *, ours: int, theirs: int, detail: str = "") -> Finding:
+    differs = ours != theirs
+    return Finding(
+        rule=rule,
+        check=check,
+        state="broken" if differs else "holds",
+        violations=int(differs),
+        ours=ours,
+        theirs=theirs,
+        detail=detail,
+    )
+
+
+def _none(rule: str, check: str, found: Mapping[str, int], *invariants: str, also: int = 0) -> Finding:
+    names = [name for name in found if NUMBERS.get(name) in invariants]
+    violations = sum(found[name] for name in names) + also
+    return Finding(
+        rule=rule,
+        check=check,
+        state="broken" if violations else "holds",
+        violations=violations,
+        detail="; ".join(name for name in names if found[name]),
+    )
+
+
+def _share(rule: str, check: str, part: int, whole: int, *, goal_bp: int) -> Finding:
+    """A goal that is missed is told, and breaks nothing."""
+    is_beyond = part * WHOLE_BP > whole * goal_bp
+    return Finding(
+        rule=rule,
+        check=check,
+        state="beyond its goal" if is_beyond else "holds",
+        ours=part,
+        theirs=whole,
+        detail=f"{dollars(part)} of {dollars(whole)}; the goal is at most {goal_bp / 100:g} %",
+    )
+
+
+def _described(since: datetime, until: datetime) -> Finding:
+    """Every settlement that cost something says where its figures come from."""
+    with platform_context(reason="look for what cost something"), connections[PLATFORM].cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*), count(*) FILTER (WHERE source <> 'provider') FROM billing_settlement"
+            " WHERE created_at >= %s AND created_at < %s AND cost > 0",
+            (since, until),
+        )
+        all_of_them, unmeasured = cursor.fetchone()
+    return Finding(
+        rule="R4",
+        check="what every attempt used is known",
+        state="holds",
+        detail=f"{all_of_them - unmeasured} of {all_of_them} settlements were measured by the provider",
+    )
+
+
+def _as_providers_say(compared: Sequence[Compared] | None) -> Finding:
+    check = "providers say what the books say"
+    if compared is None:
+        return Finding(rule="R5", check=check, state="not checked", detail="no export of a provider was given")
+    differing = [each for each in compared if each.is_beyond_tolerance]
+    return Finding(
+        rule="R5",
+        check=check,
+        state="broken" if differing else "holds",
+        violations=len(differing),
+        ours=sum(each.ours for each in compared),
+        theirs=sum(each.theirs for each in compared),
+        detail=", ".join(each.model or "no model" for each in differing),
+    )
+
+
+def _creators(since: datetime, until: datetime, used: figures.Usage) -> Iterator[Finding]:
+    rolled = roll_forward(since, until)
+    said = " ".join(
+        (
+            f"{dollars(rolled.opening)} + {dollars(rolled.earned)} earned − {dollars(rolled.clawed)} clawed back",
+            f"− {dollars(rolled.paid)} paid + {dollars(rolled.adjusted)} adjusted",
+        )
+    )
+    yield _equal("R9", "creators are owed what they earned", ours=rolled.expected, theirs=rolled.closing, detail=said)
+    yield _equal("R9", "creators earned what settlements gave them", ours=rolled.earned, theirs=used.creator_share)
+
+
+def _sealed() -> Finding:
+    history = seals.check()
+    said = [
+        *([f"changed after seal {history.broken[0]}"] if history.broken else []),
+        *([f"seal {history.forgotten[0]} is known outside and not here"] if history.forgotten else []),
+    ]
+    wrong = len(history.broken) + len(history.forgotten)
+    return Finding(
+        rule="R11",
+        check="history is as it was sealed",
+        state="broken" if wrong else "holds",
+        violations=wrong,
+        detail="; ".join(said) or f"{history.seals} seals",
+    )
