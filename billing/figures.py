@@ -82,7 +82,7 @@ def parts(span: Span, *, bucket: Bucket | None = None, group: Group | None = Non
     if group:
         names["group"] = F(_GROUPS[group])
         names["group_id"] = F("organization_id" if group == "organization" else _GROUPS[group])
-    rows: QuerySet[UsageHour, dict[str, Any]] = _hours(span).order_by().values(**names).annotate(**_sums())
+    rows: Any = _hours(span).order_by().values(**names).annotate(**_sums())
     order = (*(("start",) if bucket else ()), "-sum_charged", *(("group",) if group else ()))
     return tuple(
         Part(

@@ -18,6 +18,7 @@ State = Literal["holds", "broken", "beyond its goal", "not checked"]
 
 ESTIMATED_GOAL_BP: Final = 100
 LOSS_GOAL_BP: Final = 10
+UNKNOWN_GOAL_BP: Final = 100
 WHOLE_BP: Final = 10_000
 
 
@@ -98,19 +99,26 @@ def _share(rule: str, check: str, part: int, whole: int, *, goal_bp: int) -> Fin
 
 
 def _described(since: datetime, until: datetime) -> Finding:
-    """Every settlement that cost something says where its figures come from."""
+    """What cost something says what it was used for, line by line; what died in between cannot."""
     with platform_context(reason="look for what cost something"), connections[PLATFORM].cursor() as cursor:
         cursor.execute(
-            "SELECT count(*), count(*) FILTER (WHERE source <> 'provider') FROM billing_settlement"
-            " WHERE created_at >= %s AND created_at < %s AND cost > 0",
+            """
+            SELECT count(*), count(*) FILTER (
+                WHERE NOT EXISTS (SELECT FROM billing_usageline l WHERE l.charge_id = s.hold_id)
+            )
+            FROM billing_settlement s WHERE s.created_at >= %s AND s.created_at < %s AND s.cost > 0
+            """,
             (since, until),
         )
-        all_of_them, unmeasured = cursor.fetchone()
+        settlements, unknown = cursor.fetchone()
+    is_beyond = unknown * WHOLE_BP > settlements * UNKNOWN_GOAL_BP
     return Finding(
         rule="R4",
-        check="what every attempt used is known",
-        state="holds",
-        detail=f"{all_of_them - unmeasured} of {all_of_them} settlements were measured by the provider",
+        check="what cost something says what for",
+        state="beyond its goal" if is_beyond else "holds",
+        ours=unknown,
+        theirs=settlements,
+        detail=f"{unknown} of {settlements} settlements have no lines; the goal is at most {UNKNOWN_GOAL_BP / 100:g} %",
     )
 
 

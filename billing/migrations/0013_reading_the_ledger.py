@@ -30,7 +30,6 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON billing_reconc
 """
 
 RIGHTS = """
-GRANT SELECT ON billing_usagefact TO robutler_ledger;
 ALTER FUNCTION billing_may_read(text) OWNER TO robutler_ledger;
 ALTER FUNCTION billing_add_up(bigint, bigint, bigint, bigint) OWNER TO robutler_ledger;
 ALTER FUNCTION billing_roll_up(bigint) OWNER TO robutler_ledger;
@@ -55,7 +54,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL(WALLS, migrations.RunSQL.noop),
-        read("usage_facts.sql"),
         read("rollups.sql"),
         read("seals.sql"),
         migrations.RunSQL(RIGHTS, migrations.RunSQL.noop),

@@ -1,22 +1,29 @@
 """Figures by the hour are the ledger's, to the nanodollar, whenever they are looked at."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from django.db import OperationalError, ProgrammingError, connection, connections
 
 from billing import rollups
+from billing.lines import Line
 from billing.models import JournalHour, UsageHour
+from billing.operations import SETTLE
 from tenants.context import PLATFORM, atomic, organization_context
 from tenants.models import Organization
 from tests import make
 from tests.billing import figures, money
 from tests.billing.walk import Walk
 
-SETTLE = """SELECT * FROM billing_settle_many(ARRAY[%s]::uuid[], ARRAY[%s]::bigint[], ARRAY[0]::bigint[],
-    ARRAY[0]::bigint[], ARRAY[true], ARRAY['provider'], ARRAY['finished'], ARRAY[''])"""
+
+def settle_in(session: psycopg.Connection[Any], id: UUID, cost: int) -> None:
+    """The end of a hold in a transaction that is still open."""
+    row = (id, cost, 0, 0, True, "provider", "finished", "", "[]")
+    session.execute(SETTLE.statement, [[value] for value in row])
 
 
 def charged(organization: Organization) -> int:
@@ -61,6 +68,28 @@ def test_each_figure_is_there(acme: Organization, globex: Organization) -> None:
     }
 
 
+def test_a_run_counts_with_its_key_and_the_model_that_cost_most(acme: Organization) -> None:
+    key = uuid4()
+    used = Line(
+        part="cost", sku="a/small", unit="input", quantity=7, price_pico=1_000, amount_pico=7_000, source="provider"
+    )
+    lines = (
+        used,
+        replace(used, unit="cached_input", quantity=3, amount_pico=3_000),
+        replace(used, sku="b/large", unit="output", quantity=20, amount_pico=20_000),
+        replace(used, sku="b/large", unit="reasoning", quantity=70, amount_pico=70_000),
+        replace(used, sku="c/failed", unit="output", quantity=500, amount_pico=500_000, billable=False, reason="retry"),
+        replace(used, sku="a/search", unit="search", quantity=1, amount_pico=1_000),
+    )
+    money.settle(money.hold(make.wallet(acme, 10_000), 5_000, key_id=key), cost=101, lines=lines)
+
+    figures.caught_up()
+
+    with organization_context(acme.id):
+        rows = list(UsageHour.objects.values_list("model", "key_id", "input_tokens", "output_tokens", "charged"))
+    assert rows == [("b/large", key, 10, 90, 101)]
+
+
 def test_a_loss_without_a_hold_is_a_figure_too(acme: Organization) -> None:
     money.settle(money.hold(acme, 0), cost=70)
 
@@ -85,7 +114,7 @@ def test_a_settlement_that_is_committed_late_is_not_skipped(
     slow, quick = money.hold(make.wallet(acme, 1_000), 500), money.hold(acme, 500)
     figures.caught_up()
     with psycopg.connect(database_urls["platform"]) as session:
-        session.execute(SETTLE, (slow, 100))
+        settle_in(session, slow, 100)
         other = make.organization("Other")
         hold = money.hold(make.wallet(other, 1_000), 500)
         money.settle(hold, cost=7)
@@ -103,7 +132,7 @@ def test_a_settlement_that_is_committed_late_is_not_skipped(
 def test_what_was_given_up_is_not_waited_for(acme: Organization, database_urls: Mapping[str, str]) -> None:
     given_up, kept = money.hold(make.wallet(acme, 1_000), 500), money.hold(acme, 500)
     with psycopg.connect(database_urls["platform"]) as session:
-        session.execute(SETTLE, (given_up, 100))
+        settle_in(session, given_up, 100)
         session.rollback()
     money.settle(kept, cost=20)
 
