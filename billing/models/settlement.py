@@ -60,6 +60,7 @@ class Settlement(models.Model):
                 name="settlement_source_known",
             ),
         )
+        indexes = (models.Index(fields=("created_at",), name="settlement_by_time"),)
 
     def __str__(self) -> str:
         return f"Settlement of {self.hold_id}"

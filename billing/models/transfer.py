@@ -1,5 +1,6 @@
 """Transfers: movements of money, never edited, corrected only by further ones."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import F, Q
 
@@ -103,6 +104,7 @@ class Transfer(models.Model):
         indexes = (
             models.Index(fields=("debit", "id"), name="transfer_by_debit"),
             models.Index(fields=("credit", "id"), name="transfer_by_credit"),
+            BrinIndex(fields=("created_at",), name="transfer_by_time"),
         )
 
     def __str__(self) -> str:
