@@ -48,6 +48,15 @@ class InvalidRange(AgentsError):
     """What is asked for lies in a span of time that has no beginning before its end, or is too long to add up."""
 
 
+class CostLimitTooLow(AgentsError):
+    """What the run may cost at most, by its caller's or its agent's word, does not pay for even a short answer."""
+
+    def __init__(self, *, required_nanos: int, most_nanos: int) -> None:
+        super().__init__("The most that this run may cost does not pay for even a short answer.")
+        self.required_nanos = required_nanos
+        self.most_nanos = most_nanos
+
+
 class KeyInUse(AgentsError):
     """A request with this Idempotency-Key is being answered by the run `run_id`."""
 

@@ -57,6 +57,7 @@ class Limits(BaseModel):
     tool_seconds: Annotated[float, Field(ge=1, le=600)] | None = None
     parallel_tools: Annotated[int, Field(ge=1, le=64)] | None = None
     output_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    cost_nanos: Annotated[int, Field(ge=1, le=10**12, description="The most a run costs its caller.")] | None = None
     tool_result_bytes: Annotated[int, Field(ge=1024, le=1_000_000)] | None = None
     repairs: Annotated[int, Field(ge=0, le=10)] | None = None
 

@@ -262,6 +262,20 @@ def _(error: billing.InsufficientFunds) -> Problem:
 
 
 @problem_of.register
+def _(error: agents.CostLimitTooLow) -> Problem:
+    return Problem(
+        status=400,
+        type="invalid_request_error",
+        code="max_cost_too_low",
+        message="The most that this run may cost does not pay for even a short answer. Allow more with X-Max-Cost-USD, "
+        "or ask an agent whose owner allows more.",
+        param="X-Max-Cost-USD",
+        metadata={"required_nanos": str(error.required_nanos), "max_cost_nanos": str(error.most_nanos)},
+        should_retry=False,
+    )
+
+
+@problem_of.register
 def _(error: billing.NoWallet) -> Problem:
     return Problem(
         status=402,

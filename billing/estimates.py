@@ -1,5 +1,6 @@
 """What a run may cost at most, before it begins, and how much of it a budget pays for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -7,7 +8,6 @@ from typing import Any
 from billing.bills import rate
 from billing.lines import Source
 from billing.rating import PriceTerms, up
-from billing.units import COUNTED
 
 DEFAULT_OUTPUT_TOKENS = 2_048
 
@@ -27,7 +27,7 @@ def estimate(
     asked = DEFAULT_OUTPUT_TOKENS if max_output_tokens is None else max(max_output_tokens, 0)
     dear = _dearest(terms)
     read, written = input_tokens_bound(input_bytes), min(asked, terms.max_output_tokens)
-    most: dict[str, Any] = {COUNTED[unit]: count for unit, count in (terms.model.most if terms.model else {}).items()}
+    most: Mapping[str, Any] = terms.most
     bounds = (
         _Bound(input_tokens=read, output_tokens=written, service_tier=tier, **most) for tier in {"", service_tier}
     )

@@ -117,6 +117,11 @@ class PriceTerms:
     owner_is_payer: bool
 
     @property
+    def most(self) -> Mapping[str, int]:
+        """The most that one call uses of what nobody can bound by what is sent, by what a usage calls it."""
+        return {COUNTED[unit]: count for unit, count in (self.model.most if self.model else {}).items()}
+
+    @property
     def max_output_tokens(self) -> int:
         """The most output a call can have, as far as anybody knows."""
         known = self.model.max_output_tokens if self.model else None

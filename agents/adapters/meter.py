@@ -1,57 +1,37 @@
 """The Meter port: counts what a run uses and keeps its hold large enough for what comes next."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from decimal import ROUND_CEILING, Decimal
 from types import MappingProxyType
 from uuid import UUID
 
-import msgspec
-
+from agents.adapters.allowance import Allowance
+from agents.adapters.consumption import NOTHING, Consumption
 from billing import ledger, pricing
-from billing.errors import InsufficientFunds
-from billing.pricing import PriceTerms, Rated
-from skills.sdk import BudgetExhausted, TurnBudget, Usage, UsageRecord
-from skills.sdk.usage import counted
+from billing.errors import (
+    BillingBusy,
+    BillingUnavailable,
+    HoldClosed,
+    HoldNotFound,
+    InsufficientFunds,
+    WalletFrozen,
+)
+from billing.pricing import PriceTerms, Rated, ToolPrice
+from skills.sdk import BudgetExhausted, TurnBudget, UsageRecord
 
 NANOS_PER_CREDIT = 1_000_000_000
 FEWEST_TOKENS = 64
 """A reply that would have to be shorter than this is not worth beginning."""
-
-NOTHING = Rated(cost_nanos=0, markup_nanos=0, fee_nanos=0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Allowance:
-    """The most that one model call was reserved for. `output_tokens` is None where output costs nothing."""
-
-    input_tokens: int
-    output_tokens: int | None
-
-    def cut(self, usage: Usage) -> Usage:
-        """The usage, or as much of it as was reserved."""
-        read = min(usage.input_tokens, self.input_tokens)
-        written = usage.output_tokens if self.output_tokens is None else min(usage.output_tokens, self.output_tokens)
-        if (read, written) == (usage.input_tokens, usage.output_tokens):
-            return usage
-        return msgspec.structs.replace(
-            usage,
-            input_tokens=read,
-            cached_input_tokens=min(usage.cached_input_tokens, read),
-            cache_write_tokens=min(usage.cache_write_tokens, read),
-            cache_write_1h_tokens=min(usage.cache_write_1h_tokens, read),
-            input_audio_tokens=min(usage.input_audio_tokens, read),
-            input_image_tokens=min(usage.input_image_tokens, read),
-            output_tokens=written,
-            reasoning_tokens=min(usage.reasoning_tokens, written),
-            output_audio_tokens=min(usage.output_audio_tokens, written),
-            output_image_tokens=min(usage.output_image_tokens, written),
-            source="estimated",
-        )
-
-
-NO_ALLOWANCE = Allowance(input_tokens=0, output_tokens=0)
+LOOK_AFTER_BYTES = 256
+"""After so much more of a reply it is looked whether what is reserved will do."""
+LOOK_AGAIN_BYTES = 2_048
+"""The same after the ledger had no more to give."""
+ALMOST_PERCENT = 80
+BEYOND = 2
+"""A provider is told how much it may write, and stops there by itself. Counted by its bytes a reply may look twice as
+long as it is; one that is worth more than twice what is reserved does not stop, and is stopped."""
 
 
 class RunMeter:
@@ -61,7 +41,8 @@ class RunMeter:
     that model, so the excess earns nobody anything; only what it cost the platform itself counts in full.
     The models that stand in for the agent's own have terms of their own: the dearest of all is reserved for a call, and
     that of the model that answered is charged. Without `charged` everything is counted and nothing costs anything.
-    `choices`: how many replies each call asks for.
+    `choices`: how many replies each call asks for, at which `service_tier` of prices. `most_nanos`: what the run may
+    cost at most, if somebody said so.
     """
 
     def __init__(
@@ -71,29 +52,34 @@ class RunMeter:
         terms: PriceTerms,
         model: str,
         agent_id: str,
+        agent: str = "",
         fallback_terms: Mapping[str, PriceTerms] = MappingProxyType({}),
         charged: bool = True,
         choices: int = 1,
+        service_tier: str = "",
+        most_nanos: int | None = None,
     ) -> None:
         self.hold_id = hold_id
         self.terms = terms
-        self._terms = {**fallback_terms, model: terms}
+        self.used = Consumption(
+            own=terms, model=model, terms={**fallback_terms, model: terms}, agent_id=agent_id, agent=agent or model
+        )
         self.charged = charged
+        self.most_nanos = most_nanos
         self.reserved_nanos = 0
         self.unwritten_bytes = 0
         """What was generated since the books heard of it."""
-        self.records: list[UsageRecord] = []
-        self._payable: list[UsageRecord] = []
-        self._allowed: dict[str, Allowance] = {}
-        self._per_call = [replace(each, per_run_nanos=0) for each in self._terms.values()]
-        self._model = model
-        self._agent_id = agent_id
+        self.cut_to: int | None = None
+        """How much output there is money for, where that is less than was asked for."""
+        self.keeps_to_hold = False
+        """Whether nothing more is to be reserved: nobody reads any more."""
+        self._per_call = [replace(each, per_run_nanos=0) for each in self.used.terms.values()]
         self._choices = choices
-        self._input_bytes = 0
-        self._produced_bytes = 0
-        self._producing = model
+        self._service_tier = service_tier
+        self._asked_tokens: int | None = None
+        self._allowed_tokens: int | None = None
+        self._look_at_bytes = LOOK_AFTER_BYTES
         self._tools_reserved: dict[str, int] = {}
-        self._tools_charged = 0
         self._reserving = asyncio.Lock()
 
     # --- before the run ---
@@ -103,7 +89,13 @@ class RunMeter:
         if not self.charged:
             return 0
         call = max(
-            pricing.estimate(each, input_bytes=input_bytes, max_output_tokens=max_output_tokens, calls=self._choices)
+            pricing.estimate(
+                each,
+                input_bytes=input_bytes,
+                max_output_tokens=max_output_tokens,
+                calls=self._choices,
+                service_tier=self._service_tier,
+            )
             for each in self._per_call
         )
         return self._committed() + call
@@ -112,7 +104,9 @@ class RunMeter:
         """How much output a call may have when this is all there is; None when not even a short one."""
         left = (budget_nanos - self._committed()) // self._choices
         affordable = (
-            pricing.affordable_output_tokens(each, budget_nanos=left, input_bytes=input_bytes)
+            pricing.affordable_output_tokens(
+                each, budget_nanos=left, input_bytes=input_bytes, service_tier=self._service_tier
+            )
             for each in self._per_call
         )
         tokens = min((each for each in affordable if each is not None), default=None)
@@ -129,31 +123,42 @@ class RunMeter:
     async def reserve_turn(self, *, input_bytes: int, max_output_tokens: int | None) -> TurnBudget:
         """Make sure the next model call is paid for, reserving more if need be. Raises BudgetExhausted."""
         async with self._reserving:
-            self._input_bytes, self._produced_bytes = input_bytes, 0
-            self._allowed = {}
+            self.used.begin(input_bytes=input_bytes)
+            self._look_at_bytes = LOOK_AFTER_BYTES
+            self._asked_tokens = max_output_tokens
             wanted = self.limit(max_output_tokens)
-            try:
-                await self._reserve(self.needed(input_bytes=input_bytes, max_output_tokens=wanted))
-            except InsufficientFunds as refused:
-                budget = self.reserved_nanos + refused.available_nanos
-                wanted = self.affordable(budget_nanos=budget, input_bytes=input_bytes)
-                if wanted is None:
-                    raise BudgetExhausted("The balance does not suffice for another call of the model.") from refused
-                await self._reserve_or_stop(self.needed(input_bytes=input_bytes, max_output_tokens=wanted))
-            self._allowed = {model: self._allowance(terms, wanted) for model, terms in self._terms.items()}
-            return TurnBudget(max_output_tokens=wanted)
+            allowed = await self._reserve_call(wanted)
+            self._allow(allowed)
+            self.cut_to = None if allowed == wanted else allowed
+            return TurnBudget(max_output_tokens=allowed)
 
     def produced(self, size_bytes: int, *, model: str) -> None:
         """Count generated bytes of the call in progress."""
-        self._produced_bytes += size_bytes
+        self.used.produce(size_bytes, model=model)
         self.unwritten_bytes += size_bytes
-        self._producing = model
+
+    @property
+    def is_running_out(self) -> bool:
+        """Whether the call in progress may outgrow what is reserved, so that `keep_up` has to be asked."""
+        if self.used.produced_bytes < self._look_at_bytes or not self.reserved_nanos:
+            return False
+        self._look_at_bytes = self.used.produced_bytes + LOOK_AFTER_BYTES
+        return self.used.worth_nanos() * 100 > self.reserved_nanos * ALMOST_PERCENT
+
+    async def keep_up(self) -> None:
+        """Reserve more for the call in progress. Raises BudgetExhausted when it has to stop."""
+        async with self._reserving:
+            short_of = await self._grow()
+            if short_of is None:
+                return
+            if short_of != "output_tokens":
+                self._look_at_bytes = self.used.produced_bytes + LOOK_AGAIN_BYTES
+            if self.used.worth_nanos() > self.reserved_nanos * BEYOND:
+                raise BudgetExhausted("The reply has used up what was reserved for it.", on=short_of)
 
     def record(self, record: UsageRecord) -> None:
         """Replace what was counted of the call in progress by its final usage."""
-        self.records.append(record)
-        self._payable.append(self._cut(record))
-        self._produced_bytes = 0
+        self.used.record(record)
 
     async def reserve_tool(self, *, call_id: str, tool: str, credits: Decimal) -> None:
         """Reserve what a priced tool call may cost. Raises BudgetExhausted."""
@@ -167,7 +172,8 @@ class RunMeter:
 
     def charge_tool(self, *, call_id: str, tool: str, credits: Decimal, reason: str) -> None:
         """Charge a successful call, at most what was reserved for it."""
-        self._tools_charged += min(_nanos(credits), self._tools_reserved.pop(call_id, 0))
+        if nanos := min(_nanos(credits), self._tools_reserved.pop(call_id, 0)):
+            self.used.tools.append(ToolPrice(tool=tool, nanos=nanos, call_id=call_id))
 
     def release_tool(self, *, call_id: str) -> None:
         """Give back what was reserved for a call that failed."""
@@ -178,33 +184,7 @@ class RunMeter:
     @property
     def priced_models(self) -> frozenset[str]:
         """Those of the run's models that the published prices name."""
-        return frozenset(model for model, terms in self._terms.items() if terms.model is not None)
-
-    @property
-    def delivered(self) -> bool:
-        """Whether a model answered at all, be it with nothing."""
-        return self.has_output or any(record.delivered for record in self.records)
-
-    @property
-    def answered_by(self) -> str | None:
-        """The model that answered last."""
-        return next((record.model for record in reversed(self.records) if record.delivered), None)
-
-    @property
-    def has_output(self) -> bool:
-        """Whether a model has generated anything."""
-        return self._produced_bytes > 0 or any(
-            record.delivered and record.usage.output_tokens > 0 for record in self.records
-        )
-
-    @property
-    def usage(self) -> Usage:
-        """Everything used so far, the call in progress included: as the platform's provider told it, else as paid."""
-        total = Usage()
-        for record in self._told() if self.terms.platform_credential else self._paid():
-            if record.delivered:
-                total += record.usage
-        return total
+        return frozenset(model for model, terms in self.used.terms.items() if terms.model is not None)
 
     def accrued(self) -> Rated:
         """What is owed should the process die now: all that was used, but not the price of a run that is not done."""
@@ -212,85 +192,122 @@ class RunMeter:
 
     def rated(self, *, runs: int) -> Rated:
         """What everything used so far comes to, with or without the price of the run itself."""
-        if not self.charged:
-            return NOTHING
-        return self._rated(tool_nanos=self._tools_charged, runs=runs)
+        return self.used.bill(runs=runs).rated if self.charged else NOTHING
 
-    def unearned(self) -> Rated:
-        """What everything used so far comes to where the agent's owner earns nothing by it."""
-        cost_nanos = self.rated(runs=0).cost_nanos
-        fee_nanos = -(-cost_nanos * self.terms.fee_bps // pricing.BASIS_POINTS)
-        return Rated(cost_nanos=cost_nanos, markup_nanos=0, fee_nanos=fee_nanos)
+    # --- reserving ---
 
-    def _rated(self, *, tool_nanos: int, runs: int) -> Rated:
-        paid = self._sum(self._paid(), tool_nanos=tool_nanos, runs=runs)
-        if not self.terms.platform_credential:
-            return paid
-        return replace(paid, cost_nanos=self._sum(self._told(), tool_nanos=0, runs=0).cost_nanos)
+    async def _reserve_call(self, max_output_tokens: int | None) -> int | None:
+        """Reserve for a call of so much output, or for as much as there is money for. Raises BudgetExhausted."""
+        while True:
+            needed = self.needed(input_bytes=self.used.input_bytes, max_output_tokens=max_output_tokens)
+            try:
+                await self._reserve(needed)
+            except InsufficientFunds as refused:
+                budget = self.reserved_nanos + refused.available_nanos
+                fewer = self.affordable(budget_nanos=budget, input_bytes=self.used.input_bytes)
+                if fewer is None or (max_output_tokens is not None and fewer >= max_output_tokens):
+                    raise _exhausted(refused) from refused
+                max_output_tokens = fewer
+            except WalletFrozen as frozen:
+                raise _exhausted(frozen) from frozen
+            else:
+                return max_output_tokens
 
-    def _sum(self, records: list[UsageRecord], *, tool_nanos: int, runs: int) -> Rated:
-        """Each call at the price of the model that answered it; tools and the run itself at the agent's own."""
-        own = [record for record in records if record.model not in self._terms or record.model == self._model]
-        total = pricing.rate(self.terms, own, tool_nanos=tool_nanos, runs=runs)
-        if len(own) == len(records):
-            return total
-        for model, terms in self._terms.items():
-            if model != self._model:
-                total += pricing.rate(terms, [each for each in records if each.model == model], runs=0)
-        return total
-
-    def _told(self) -> list[UsageRecord]:
-        """The calls as their models reported them, the one in progress as it was counted."""
-        return [*self.records, *self._in_progress()]
-
-    def _paid(self) -> list[UsageRecord]:
-        """The calls with at most what was reserved for each."""
-        return [*self._payable, *map(self._cut, self._in_progress())]
-
-    def _in_progress(self) -> tuple[UsageRecord, ...]:
-        if not self._produced_bytes:
-            return ()
-        record = UsageRecord(
-            model=self._producing,
-            usage=counted(input_bytes=self._input_bytes, output_bytes=self._produced_bytes),
-            platform_credential=self.terms.platform_credential,
-            agent_id=self._agent_id,
-        )
-        return (record,)
-
-    def _cut(self, record: UsageRecord) -> UsageRecord:
-        allowed = self._allowed.get(record.model) or self._allowed.get(self._model, NO_ALLOWANCE)
-        return msgspec.structs.replace(record, usage=allowed.cut(record.usage))
+    def _allow(self, max_output_tokens: int | None) -> None:
+        self._allowed_tokens = max_output_tokens
+        self.used.allowed = {
+            model: self._allowance(terms, max_output_tokens) for model, terms in self.used.terms.items()
+        }
 
     def _allowance(self, terms: PriceTerms, max_output_tokens: int | None) -> Allowance:
         written = None if max_output_tokens is None else min(max_output_tokens, terms.max_output_tokens)
         return Allowance(
-            input_tokens=pricing.input_tokens_bound(self._input_bytes) * self._choices,
+            input_tokens=pricing.input_tokens_bound(self.used.input_bytes) * self._choices,
             output_tokens=None if written is None else written * self._choices,
+            service_tier=self._service_tier,
+            most={name: count * self._choices for name, count in terms.most.items()},
         )
+
+    async def _grow(self) -> str | None:
+        """Reserve for more output of the call in progress; what is lacking for that, None if nothing."""
+        wanted = self._more_tokens()
+        if wanted is None:
+            return "output_tokens"
+        before, self.used.produced_bytes = self.used.produced_bytes, 0
+        try:
+            # Reserved is for the calls before and for this one as it may become, not for what it has come to as well.
+            needed = self.needed(input_bytes=self.used.input_bytes, max_output_tokens=wanted)
+        finally:
+            self.used.produced_bytes = before
+        try:
+            await self._reserve(needed)
+        except (InsufficientFunds, WalletFrozen) as refused:
+            return _exhausted(refused).on
+        except (BillingBusy, BillingUnavailable, HoldClosed, HoldNotFound):
+            return "budget"
+        self._allow(wanted)
+        return None
+
+    def _more_tokens(self) -> int | None:
+        """How much output the call in progress may be given in place of what it has; None if no more than that.
+
+        Up to what was asked for, where the money for all of it was not there. Beyond that only where the caller set no
+        limit and the platform pays the provider: an owner whose own server does not stop would set its own price.
+        """
+        allowed, asked = self._allowed_tokens, self.limit(self._asked_tokens)
+        if allowed is None or asked is None or self.keeps_to_hold:
+            return None
+        if allowed < asked:
+            return min(asked, allowed + pricing.DEFAULT_OUTPUT_TOKENS)
+        if self._asked_tokens is not None or not self.terms.platform_credential:
+            return None
+        most = max(each.max_output_tokens for each in self._per_call)
+        return min(allowed + pricing.DEFAULT_OUTPUT_TOKENS, most) if allowed < most else None
 
     def _committed(self) -> int:
         if not self.charged:
             return 0
-        tools = self._tools_charged + sum(self._tools_reserved.values())
-        return self._rated(tool_nanos=tools, runs=1).total_nanos
+        reserved = sum(self._tools_reserved.values())
+        return self.used.bill(runs=1, reserved_nanos=reserved).rated.total_nanos
 
     def _output_costs(self) -> bool:
-        return self.charged and any(
-            each.output_pico or any(tier.dearest_output for tier in (each.model.tiers if each.model else ()))
-            for each in self._terms.values()
-        )
+        return self.charged and any(_writes_dearly(each) for each in self._per_call)
 
     async def _reserve(self, amount_nanos: int) -> None:
-        if amount_nanos > self.reserved_nanos:
-            await ledger.extend(id=self.hold_id, amount_nanos=amount_nanos)
-            self.reserved_nanos = amount_nanos
+        if amount_nanos <= self.reserved_nanos:
+            return
+        if self.most_nanos is not None and amount_nanos > self.most_nanos:
+            raise CostLimitReached(required_nanos=amount_nanos, available_nanos=self.most_nanos - self.reserved_nanos)
+        await ledger.extend(id=self.hold_id, amount_nanos=amount_nanos)
+        self.reserved_nanos = amount_nanos
 
     async def _reserve_or_stop(self, amount_nanos: int) -> None:
         try:
             await self._reserve(amount_nanos)
-        except InsufficientFunds as refused:
-            raise BudgetExhausted("The balance does not suffice to go on.") from refused
+        except (InsufficientFunds, WalletFrozen) as refused:
+            raise _exhausted(refused) from refused
+
+
+class CostLimitReached(InsufficientFunds):
+    """What a run may cost at most does not pay for what it needs."""
+
+    def __init__(self, *, required_nanos: int, available_nanos: int) -> None:
+        super().__init__(required_nanos=required_nanos, available_nanos=available_nanos, held_nanos=0)
+
+
+def _exhausted(refused: InsufficientFunds | WalletFrozen) -> BudgetExhausted:
+    match refused:
+        case WalletFrozen():
+            return BudgetExhausted("The wallet was frozen while the run was in progress.", on="frozen")
+        case CostLimitReached():
+            return BudgetExhausted("What the run may cost at most does not suffice to go on.", on="max_cost")
+        case _:
+            return BudgetExhausted("The balance does not suffice to go on.", on="budget")
+
+
+def _writes_dearly(terms: PriceTerms) -> bool:
+    tiers: Iterable[pricing.UnitPrices] = terms.model.tiers if terms.model else ()
+    return bool(terms.output_pico) or any(tier.dearest_output for tier in tiers)
 
 
 def _nanos(credits: Decimal) -> int:

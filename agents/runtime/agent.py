@@ -25,7 +25,9 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, kw_only=True)
 class RunLimits:
-    """What one run may use at most. `output_tokens` counts all its model calls together; None is no limit."""
+    """What one run may use at most. `output_tokens` counts all its model calls together, and `cost_nanos` is what its
+    caller pays for all of it; None is no limit.
+    """
 
     turns: int = 10
     seconds: float = 300
@@ -33,6 +35,7 @@ class RunLimits:
     parallel_tools: int = 8
     hops: int = 8
     output_tokens: int | None = None
+    cost_nanos: int | None = None
     tool_result_bytes: int = 65_536
     repairs: int = 3
 

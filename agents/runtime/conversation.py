@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from agents.runtime import reading, tracing, transcripts
+from agents.runtime import reading, recording, tracing, transcripts
 from agents.runtime.answering import Answering, Candidate
 from agents.runtime.events import Delta, Event, Finished, TurnFinished
 from agents.runtime.finalizing import finalize
@@ -24,7 +24,7 @@ from skills.sdk.calls import ModelReply, RunOutcome, ToolCall, ToolOutcome
 from skills.sdk.context import RunContext
 from skills.sdk.errors import BudgetExhausted, ModelFailed, ModelRejected, ReplyUnfit
 from skills.sdk.model import Chunk, FinishReason, Message, ModelRequest
-from skills.sdk.usage import Usage, UsageRecord, counted
+from skills.sdk.usage import Usage
 
 if TYPE_CHECKING:
     from agents.runtime.agent import BaseAgent
@@ -58,7 +58,7 @@ class Conversation:
             ctx,
             (Candidate(model=agent.model, skill=agent.model_skill), *fallbacks),
             can_do_without=self._can_do_without,
-            failed=self._record_failed,
+            failed=self._keep,
         )
         self._choices = int(self._parameters.get("n") or 1)
         self._format = Format.asked_by(self._parameters)
@@ -105,7 +105,7 @@ class Conversation:
 
     async def listen(self, turn: Turn) -> AsyncGenerator[Chunk]:
         """The model's chunks as they come; however it ends, the stream is closed and what was used is recorded."""
-        on_chunk = self._agent.hooks["on_chunk"]
+        on_chunk, meter = self._agent.hooks["on_chunk"], self._ctx.ports.meter
         self._ctx.waited.model = turn.model
         try:
             chunk = await self._first_chunk(turn)
@@ -115,10 +115,23 @@ class Conversation:
                         with self._working:
                             chunk = await fire(on_chunk, self._ctx, chunk)
                     yield chunk
+                    if meter.is_running_out and not await self._keeps_up(turn):
+                        break
                     with self._working.for_others():
                         chunk = await anext(stream, None)
         finally:
             self._record(turn)
+
+    async def _keeps_up(self, turn: Turn) -> bool:
+        """Whether a reply that outgrows what is paid for may go on; if not, it ends here as one that is too long."""
+        try:
+            with self._working:
+                await self._ctx.ports.meter.keep_up()
+        except BudgetExhausted as exhausted:
+            turn.cut()
+            self._cut_by = exhausted.on
+            return False
+        return True
 
     async def conclude(self, turn: Turn) -> AsyncGenerator[Event]:
         """Act on what the model said: finish, or carry out its calls and go on."""
@@ -195,10 +208,10 @@ class Conversation:
                 budget = await self._ctx.ports.meter.reserve_turn(
                     input_bytes=self._input_bytes, max_output_tokens=remaining
                 )
-        except BudgetExhausted:
+        except BudgetExhausted as exhausted:
             if self._turns == 1:
                 raise
-            raise _Spent("budget") from None
+            raise _Spent(exhausted.on) from None
         allowed = smaller(remaining, budget.max_output_tokens)
         if allowed is not None and allowed <= 0:
             raise _Spent("budget")
@@ -347,23 +360,12 @@ class Conversation:
     def _record(self, turn: Turn) -> None:
         self._ctx.waited.model = None
         tracing.answered(turn)
-        self._keep(turn.usage, self._answering.by, delivered=turn.began)
-        if turn.began:
-            self._usage += turn.usage
+        used = turn.usage if turn.began else None
+        self._keep(self._answering.by, used)
+        self._usage += used or Usage()
 
-    def _record_failed(self, candidate: Candidate) -> None:
-        self._keep(counted(input_bytes=self._input_bytes, output_bytes=0), candidate, delivered=False)
-
-    def _keep(self, usage: Usage, candidate: Candidate, *, delivered: bool) -> None:
-        record = UsageRecord(
-            model=candidate.model,
-            usage=usage,
-            platform_credential=candidate.skill.used_platform_credential(self._ctx),
-            agent_id=self._agent.id,
-            delivered=delivered,
-        )
-        self._ctx.usage.append(record)
-        self._ctx.ports.meter.record(record)
+    def _keep(self, candidate: Candidate, usage: Usage | None = None) -> None:
+        recording.record(self._ctx, candidate, usage, agent_id=self._agent.id, input_bytes=self._input_bytes)
 
     async def _carry_out(self, calls: Sequence[ToolCall], turn: Turn) -> AsyncGenerator[Event]:
         """Run the agent's own tools and tell the model; when the money for one is used up, the run ends."""
@@ -375,8 +377,8 @@ class Conversation:
             ) as events:
                 async for event in events:
                     yield event
-        except BudgetExhausted:
-            self._stop("length", "budget")
+        except BudgetExhausted as exhausted:
+            self._stop("length", exhausted.on)
             return
         for outcome in outcomes:
             self._append({"role": "tool", "tool_call_id": outcome.call.id, "content": outcome.content})

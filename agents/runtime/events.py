@@ -58,7 +58,9 @@ class Embedded(msgspec.Struct, frozen=True, kw_only=True):
 class Finished(msgspec.Struct, frozen=True, kw_only=True):
     """The last event of a run that did not fail: why each choice ended, and the usage of all its model calls.
 
-    `stopped_by` says what cut the run short, if anything: `turns`, `budget`, `output_tokens`.
+    `stopped_by` says what cut the run short, if anything: `turns`, `repairs`, `output_tokens`; and of
+    money `budget` when the wallet or a budget has no more, `max_cost` where the run may cost no more, `frozen` for a
+    wallet that staff stopped meanwhile.
     """
 
     reasons: dict[int, FinishReason]

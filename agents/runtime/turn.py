@@ -138,6 +138,11 @@ class Turn:
         logprobs = self._choices[index].logprobs
         return Delta(choice=as_choice, text=text, logprobs={"content": logprobs} if logprobs else None)
 
+    def cut(self) -> None:
+        """Let the reply end here, as one that is too long."""
+        for choice in self._choices.values():
+            choice.finish_reason = choice.finish_reason or "length"
+
     @property
     def usage(self) -> Usage:
         """As the provider reported it, else counted over what went in and came out, four bytes to a token."""

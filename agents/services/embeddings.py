@@ -46,6 +46,7 @@ class EmbeddingCall:
     run_id: UUID
     request_id: str
     request: EmbeddingRequest
+    max_cost_nanos: int | None = None
 
 
 async def start_embedding(*, caller: Caller, call: EmbeddingCall) -> RunStream:
@@ -109,7 +110,14 @@ def _assemble(caller: Caller, call: EmbeddingCall, secrets: OwnersSecrets, terms
     request = call.request
     skill = registry.skill_class(registry.model_skill_for(request.model))()
     assert isinstance(skill, ModelSkill)
-    meter = RunMeter(hold_id=call.run_id, terms=terms, model=request.model, agent_id="", charged=not caller.test_mode)
+    meter = RunMeter(
+        hold_id=call.run_id,
+        terms=terms,
+        model=request.model,
+        agent_id="",
+        charged=not caller.test_mode,
+        most_nanos=call.max_cost_nanos,
+    )
     ctx = _context(caller, call, meter, secrets)
     channel = Channel()
     return RunTask(

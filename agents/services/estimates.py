@@ -40,7 +40,8 @@ async def estimate_run(*, caller: Caller, address: str, request: RunRequest) -> 
     run = await prepared(caller, address, request)
     asked, meter = run.reservation, run.meter
     available, may_spend = await on_behalf_of(caller, _wallet, asked.payer)
-    tokens, is_affordable = _within(asked, meter, available=available if may_spend else -1)
+    most = available if meter.most_nanos is None else min(available, meter.most_nanos)
+    tokens, is_affordable = _within(asked, meter, available=most if may_spend else -1)
     return Estimate(
         agent=asked.reference,
         model=run.record.fixed["model"],

@@ -28,6 +28,8 @@ class RunRequest:
     end_user: str | None = None
     conversation_id: str | None = None
     body_bytes: int = 0
+    max_cost_nanos: int | None = None
+    """The most that its caller wants to pay for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +56,8 @@ class RunStream(AsyncIterator[Event]):
         self.created = created
         self.ignored: Set[str] = frozenset()
         """Fields of the request that its model is not sent, as far as that is known by now."""
+        self.max_output_tokens: int | None = None
+        """What its answer was cut to, where there is no money for more; None where nothing cut it."""
         self.receipt: Receipt | None = None
         """Set when iterating has ended."""
         self.waited_s = 0.0

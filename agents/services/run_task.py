@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 
-from agents.adapters.meter import NOTHING, RunMeter
-from agents.errors import RunStopped
+from agents.adapters.meter import FEWEST_TOKENS, RunMeter
+from agents.errors import CostLimitTooLow, RunStopped
 from agents.runtime import tracing
 from agents.runtime.events import Delta, Event, Finished, ToolFinished, TurnFinished
 from agents.services import counters
@@ -88,7 +88,7 @@ class RunTask:
         if self.goes_on_alone and self._begun.done():
             self._timer = self.loop.call_later(settings.ROBUTLER.finish_alone_s, self.task.cancel)
         elif running().may_hear_out(self):
-            self.hears_out = True
+            self.hears_out = self.meter.keeps_to_hold = True
             self._timer = self.loop.call_later(HEARD_OUT_S, self.task.cancel)
         else:
             self.task.cancel()
@@ -109,7 +109,7 @@ class RunTask:
         """What is owed should the process die now: once the run is over, all that it came to."""
         if self._ended is None:
             return self.meter.accrued()
-        return owed(self.meter, self._ended) or NOTHING
+        return owed(self.meter, self._ended).rated
 
     async def _work(self) -> None:
         with tracing.step(*self._described()):
@@ -148,22 +148,29 @@ class RunTask:
         finally:
             self._ended = self._ending(error)
             counters.run_ended(
-                self.meter.records,
+                self.meter.used.records,
                 priced=self.meter.priced_models,
                 cost_nanos=self.meter.rated(runs=1).cost_nanos,
             )
             await unbroken(self._close(self._ended, self._told(error)))
 
     async def _reserve(self) -> None:
-        asked = self.reservation
-        tokens = self.meter.limit(asked.max_output_tokens)
+        asked, meter = self.reservation, self.meter
+        wanted = tokens = meter.limit(asked.max_output_tokens)
+        most, needed = meter.most_nanos, asked.amount(meter, wanted)
+        if most is not None and needed > most:
+            tokens = meter.affordable(budget_nanos=most, input_bytes=asked.input_bytes)
+            if tokens is None:
+                fewest = asked.amount(meter, FEWEST_TOKENS)
+                raise CostLimitTooLow(required_nanos=min(needed, fewest), most_nanos=most)
         try:
             await self._hold(tokens)
         except InsufficientFunds as refused:
-            tokens = self.meter.affordable(budget_nanos=refused.available_nanos, input_bytes=asked.input_bytes)
+            tokens = meter.affordable(budget_nanos=refused.available_nanos, input_bytes=asked.input_bytes)
             if tokens is None:
                 raise
             await self._hold(tokens)
+        self.stream.max_output_tokens = None if tokens == wanted else tokens
 
     async def _hold(self, max_output_tokens: int | None) -> None:
         asked = self.reservation
@@ -207,6 +214,7 @@ class RunTask:
 
     def _note(self, event: Event) -> None:
         self.stream.waited_s = self.ctx.waited.seconds
+        self.stream.max_output_tokens = self.meter.cut_to
         match event:
             case Delta():
                 self.record.delta(event)
@@ -255,6 +263,6 @@ class RunTask:
                 receipt = await settle(self.meter, ending)
             self.stream.settled(receipt)
             cost_nanos = self.meter.rated(runs=1).cost_nanos
-            self.record.ended(ending, receipt, cost_nanos=cost_nanos, model=self.meter.answered_by)
+            self.record.ended(ending, receipt, cost_nanos=cost_nanos, model=self.meter.used.answered_by)
         finally:
             self.channel.end(error)

@@ -27,6 +27,7 @@ from agents.services.scopes import run_caller, scope_of
 from billing import pricing
 from skills.sdk import AccessDenied, RunContext
 from skills.sdk.ports import Ports
+from skills.sdk.providers import service_tier_of
 from tenants import permissions
 from tenants.caller import Caller
 
@@ -129,6 +130,7 @@ def _assemble(
 
 
 def _meter(caller: Caller, version: Resolved, agent: BaseAgent, request: RunRequest, terms: RunTerms) -> RunMeter:
+    parameters = agent.parameters(request.parameters)
     return RunMeter(
         hold_id=request.run_id,
         terms=terms.own,
@@ -136,7 +138,12 @@ def _meter(caller: Caller, version: Resolved, agent: BaseAgent, request: RunRequ
         model=version.model,
         agent_id=agent.id,
         charged=not caller.test_mode,
-        choices=int(agent.parameters(request.parameters).get("n") or 1),
+        agent=version.address_for(caller.organization_id),
+        choices=int(parameters.get("n") or 1),
+        service_tier=service_tier_of(parameters.get("service_tier")),
+        most_nanos=min(
+            (most for most in (request.max_cost_nanos, agent.limits.cost_nanos) if most is not None), default=None
+        ),
     )
 
 

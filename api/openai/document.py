@@ -49,6 +49,7 @@ _RUN_HEADERS: Mapping[str, str] = {
     "x-robutler-run-id": "The run that answered; see `GET /v1/runs/{run_id}`.",
     "x-robutler-cost": "What it cost in exact dollars; of streams see the run.",
     "x-robutler-settlement": "`deferred` in place of the cost: the books are away and will follow.",
+    "x-robutler-max-tokens": "What the answer was cut to, where there is no money for all that was asked for.",
     "x-robutler-ignored-params": "Fields of the request that no model was sent.",
     "Idempotent-Replayed": "`true` if this was answered before to the same Idempotency-Key.",
 }
@@ -57,6 +58,12 @@ _IDEMPOTENCY_KEY = {
     "in": "header",
     "description": "The same request with the same key is run once within 24 hours; later ones get the first answer.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+}
+_MAX_COST = {
+    "name": "X-Max-Cost-USD",
+    "in": "header",
+    "description": "The most that the request may cost, in dollars; its answer is cut to what that pays for.",
+    "schema": {"type": "string", "pattern": "^[0-9]{1,9}(\\.[0-9]{1,9})?$"},
 }
 _AGENT = {"name": "agent", "in": "path", "required": True, "schema": {"type": "string", "maxLength": 63}}
 _ORGANIZATION = {**_AGENT, "name": "organization"}
@@ -158,7 +165,7 @@ def _paid(summary: str, parameters: list[Any], *, body: str, answer: dict[str, A
     return {
         "tags": ["Chat"],
         "summary": summary,
-        "parameters": [*parameters, _IDEMPOTENCY_KEY],
+        "parameters": [*parameters, _IDEMPOTENCY_KEY, _MAX_COST],
         "requestBody": {"required": True, "content": _example(body)},
         "responses": {
             "200": {"description": "The answer.", "headers": headers, "content": answer},

@@ -18,7 +18,7 @@ from api import metrics
 from api.company import accompanied, departure
 from api.edge import Exchange, serve
 from api.limits import Slot
-from api.openai.billable import admit, run_headers
+from api.openai.billable import MAX_COST, admit, max_cost_nanos, run_headers
 from api.openai.decoding import Fields, decoded, fields_of
 from api.problems import InvalidRequest
 from skills.sdk import EmbeddingInput, EmbeddingRequest
@@ -64,7 +64,12 @@ async def _answer(exchange: Exchange, slot: Slot) -> None:
     assert exchange.caller is not None
     body = await exchange.body(limit=settings.ROBUTLER.body_limit_bytes)
     asked = decode(body)
-    call = EmbeddingCall(run_id=exchange.run_id or uuid7(), request_id=exchange.request_id, request=asked.request)
+    call = EmbeddingCall(
+        run_id=exchange.run_id or uuid7(),
+        request_id=exchange.request_id,
+        request=asked.request,
+        max_cost_nanos=max_cost_nanos(exchange.headers.get(MAX_COST)),
+    )
     exchange.note(run_id=str(call.run_id))
     await slot.begin(input_bytes=len(body), output_tokens=0, end_user=asked.request.end_user)
     async with aclosing(await start_embedding(caller=exchange.caller, call=call)) as run:

@@ -11,6 +11,7 @@ from agents.services.estimates import Estimate, estimate_run
 from api.openai import schemas
 from api.openai.access import caller_of, required
 from api.openai.amounts import dollars, per_million, percent, usd
+from api.openai.billable import max_cost_nanos
 from api.problems import InvalidRequest
 from billing.pricing import PriceTerms, UnitPrices
 from tenants.ids import uuid7
@@ -72,7 +73,11 @@ async def estimate(request: HttpRequest) -> EstimateAnswer:
         raise InvalidRequest(
             "'model' is required: it names the agent.", code="missing_required_parameter", param="model"
         )
-    run = completion.as_run(run_id=uuid7(), request_id=request.headers.get("X-Request-ID", ""))
+    run = completion.as_run(
+        run_id=uuid7(),
+        request_id=request.headers.get("X-Request-ID", ""),
+        max_cost_nanos=max_cost_nanos(request.headers.get("X-Max-Cost-USD")),
+    )
     return _answer(await estimate_run(caller=caller_of(request), address=completion.model, request=run))
 
 

@@ -16,7 +16,7 @@ from api.company import accompanied, departure
 from api.edge import Exchange, serve
 from api.limits import Slot
 from api.openai import addresses, schemas, wire
-from api.openai.billable import admit, run_headers
+from api.openai.billable import MAX_COST, admit, max_cost_nanos, run_headers
 from api.openai.schemas import Completion
 from api.openai.sse import EventStream
 from api.problems import Headers, InvalidRequest, Problem, Refused
@@ -46,7 +46,10 @@ async def _run(exchange: Exchange, completion: Completion, address: str, slot: S
     run_id = exchange.run_id or uuid7()
     exchange.note(run_id=str(run_id), stream=completion.stream)
     request = completion.as_run(
-        run_id=run_id, request_id=exchange.request_id, conversation_id=_conversation_id(exchange)
+        run_id=run_id,
+        request_id=exchange.request_id,
+        conversation_id=_conversation_id(exchange),
+        max_cost_nanos=max_cost_nanos(exchange.headers.get(MAX_COST)),
     )
     agent = await selectors.published(exchange.caller, address)
     await slot.begin(

@@ -33,7 +33,9 @@ class Completion:
     ignored: tuple[str, ...]
     size_bytes: int
 
-    def as_run(self, *, run_id: UUID, request_id: str, conversation_id: str | None = None) -> RunRequest:
+    def as_run(
+        self, *, run_id: UUID, request_id: str, conversation_id: str | None = None, max_cost_nanos: int | None = None
+    ) -> RunRequest:
         """The run that is asked for."""
         return RunRequest(
             run_id=run_id,
@@ -46,6 +48,7 @@ class Completion:
             end_user=self.end_user,
             conversation_id=conversation_id,
             body_bytes=self.size_bytes,
+            max_cost_nanos=max_cost_nanos,
         )
 
 

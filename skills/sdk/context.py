@@ -31,6 +31,8 @@ class Waited:
     seconds: float = 0.0
     model: str | None = None
     """The `provider/model` whose reply is being heard right now."""
+    retries: int = 0
+    """How often it was asked in vain before, as far as that is not recorded yet."""
 
 
 @dataclass(frozen=True, kw_only=True)

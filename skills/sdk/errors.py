@@ -34,7 +34,11 @@ class PaymentRequired(RunRefused):
 
 
 class BudgetExhausted(PaymentRequired):
-    """The money reserved for this run is used up and there is no more to reserve."""
+    """The money reserved for this run is used up and there is no more to reserve; `on` says what there is none of."""
+
+    def __init__(self, message: str, *, on: str = "budget") -> None:
+        super().__init__(message)
+        self.on = on
 
 
 class ModelFailed(SkillError):

@@ -60,6 +60,15 @@ class Meter(Protocol):
         """
         ...
 
+    @property
+    def is_running_out(self) -> bool:
+        """Whether the call in progress may outgrow what is reserved, so that `keep_up` has to be asked."""
+        ...
+
+    async def keep_up(self) -> None:
+        """Reserve more for the call in progress. Raises BudgetExhausted when it has to stop."""
+        ...
+
     def record(self, record: UsageRecord) -> None:
         """Replace what was counted of the call in progress by its final usage."""
         ...

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from skills.sdk.circuits import Route, circuit_of
+from skills.sdk.context import current_run
 from skills.sdk.errors import ModelFailed, ModelOverloaded, ModelRateLimited, ModelTimeout, ModelUnreachable
 
 Piece = TypeVar("Piece")
@@ -78,6 +79,7 @@ async def retried(
             pause = pause_before_retry(failure, tried=failures.total() - 1)
             if begun or pause is None or not policy.allows(failure, failures) or not circuit.may_retry():
                 raise
+            _count_retry()
         except BaseException:
             if is_probe:
                 circuit.left()
@@ -86,6 +88,12 @@ async def retried(
             circuit.succeeded()
             return
         await asyncio.sleep(pause)
+
+
+def _count_retry() -> None:
+    """Let the run know, whose books have a line for every attempt."""
+    if (run := current_run.get(None)) is not None:
+        run.waited.retries += 1
 
 
 def pause_before_retry(failure: ModelFailed, *, tried: int) -> float | None:

@@ -124,9 +124,9 @@ async def test_the_call_in_progress_is_counted_by_its_bytes() -> None:
 
     meter.produced(41, model="scripted/x")
 
-    assert meter.has_output
-    assert meter.usage.output_tokens == 11
-    assert meter.usage.source == "counted"
+    assert meter.used.has_output
+    assert meter.used.usage.output_tokens == 11
+    assert meter.used.usage.source == "counted"
     assert meter.accrued().total_nanos == 110
 
 
@@ -136,7 +136,7 @@ async def test_what_is_recorded_replaces_what_was_counted() -> None:
     meter.produced(4_000, model="scripted/x")
     meter.record(used(5, 3))
 
-    assert meter.usage == Usage(input_tokens=5, output_tokens=3)
+    assert meter.used.usage == Usage(input_tokens=5, output_tokens=3)
     assert meter.rated(runs=1).total_nanos == 30
 
 
@@ -145,9 +145,9 @@ def test_an_attempt_that_delivered_nothing_costs_nothing() -> None:
 
     meter.record(used(1_000, 1_000, delivered=False))
 
-    assert not meter.delivered
-    assert not meter.has_output
-    assert meter.usage == Usage()
+    assert not meter.used.delivered
+    assert not meter.used.has_output
+    assert meter.used.usage == Usage()
     assert meter.rated(runs=0).total_nanos == 0
 
 
@@ -173,8 +173,8 @@ async def test_only_the_platforms_own_cost_counts_in_full(is_platforms: bool) ->
     rated = meter.rated(runs=1)
     assert rated.cost_nanos == (1_000 if is_platforms else 100)
     assert rated.markup_nanos == 50 + 100 * 10
-    assert meter.usage.output_tokens == (1_000 if is_platforms else 100)
-    assert meter.usage.source == ("provider" if is_platforms else "estimated")
+    assert meter.used.usage.output_tokens == (1_000 if is_platforms else 100)
+    assert meter.used.usage.source == ("provider" if is_platforms else "estimated")
 
 
 def test_the_price_of_a_run_is_not_owed_before_it_is_served() -> None:
@@ -191,7 +191,7 @@ def test_nothing_is_charged_for_a_test() -> None:
 
     assert meter.rated(runs=1).total_nanos == 0
     assert meter.needed(input_bytes=9, max_output_tokens=9) == 0
-    assert meter.usage.output_tokens == 1_000
+    assert meter.used.usage.output_tokens == 1_000
 
 
 async def test_a_priced_tool_is_reserved_charged_and_given_back(acme: Organization) -> None:
@@ -242,16 +242,16 @@ async def test_of_every_kind_no_more_counts_than_was_reserved() -> None:
     )
 
     read = pricing.input_tokens_bound(1_000)
-    assert {getattr(meter.usage, name) for name in counts if "output" in name or "reasoning" in name} == {100}
-    assert {getattr(meter.usage, name) for name in counts if "input" in name or "cache" in name} == {read}
+    assert {getattr(meter.used.usage, name) for name in counts if "output" in name or "reasoning" in name} == {100}
+    assert {getattr(meter.used.usage, name) for name in counts if "input" in name or "cache" in name} == {read}
 
 
 def standing_in(**fields: Any) -> RunMeter:
     """A meter whose own model costs 10 a token, and the one that stands in 30."""
-    return RunMeter(
-        hold_id=uuid7(), terms=terms(**fields), model="scripted/x", agent_id="a",
-        fallback_terms={"scripted/y": terms(output_pico=30 * NANO, **fields)},
-    )  # fmt: skip
+    own, other = (
+        terms(model=ModelPrice(tiers=(UnitPrices(output=price * NANO),)), output_pico=0, **fields) for price in (10, 30)
+    )
+    return RunMeter(hold_id=uuid7(), terms=own, model="scripted/x", agent_id="a", fallback_terms={"scripted/y": other})
 
 
 async def test_of_several_models_the_dearest_is_reserved_for() -> None:
@@ -266,7 +266,7 @@ async def test_each_call_is_charged_at_the_price_of_the_model_that_answered() ->
     meter.record(msgspec.structs.replace(used(5, 20), model="scripted/y"))
 
     assert meter.rated(runs=1).total_nanos == 7 + 10 * 10 + 20 * 30
-    assert meter.usage.output_tokens == 30
+    assert meter.used.usage.output_tokens == 30
 
 
 async def test_what_is_being_produced_counts_at_the_price_of_who_produces_it() -> None:
