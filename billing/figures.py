@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import Count, F, QuerySet, Sum
 from django.db.models.functions import TruncDay, TruncHour, TruncMonth
 
 from billing.models import JournalHour, UsageHour
@@ -65,8 +65,15 @@ class Span:
     since: datetime
     until: datetime
     organization_id: UUID | None = None
+    reference: str | None = None
     model: str | None = None
     key_id: UUID | None = None
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """What it is a part of, by the names of columns."""
+        names = ("organization_id", "reference", "model", "key_id")
+        return {name: wanted for name in names if (wanted := getattr(self, name)) is not None}
 
 
 def usage(span: Span) -> Usage:
@@ -95,6 +102,23 @@ def parts(span: Span, *, bucket: Bucket | None = None, group: Group | None = Non
     )
 
 
+def payers(span: Span) -> int:
+    """How many organizations were charged something; staff only."""
+    counted = _hours(span).filter(charged__gt=0).aggregate(count=Count("organization", distinct=True))
+    return int(counted["count"])
+
+
+def balances() -> Mapping[str, tuple[int, int]]:
+    """What each kind of account was debited and credited with, as far as the rollups reach; staff only."""
+    with platform_context(reason="balances by kind"):
+        rows = JournalHour.objects.order_by().values_list("debit__kind", "credit__kind").annotate(Sum("amount"))
+        sums: dict[str, list[int]] = {}
+        for debit, credit, amount in rows:
+            sums.setdefault(debit, [0, 0])[0] += int(amount)
+            sums.setdefault(credit, [0, 0])[1] += int(amount)
+    return {kind: (debits, credits) for kind, (debits, credits) in sums.items()}
+
+
 def moved(since: datetime, until: datetime) -> Mapping[tuple[str, str, str], int]:
     """What moved in a span, by its reason and the kinds of the accounts it left and reached; staff only."""
     with platform_context(reason="sum up the journal"):
@@ -109,10 +133,7 @@ def moved(since: datetime, until: datetime) -> Mapping[tuple[str, str, str], int
 
 def _hours(span: Span) -> QuerySet[UsageHour]:
     hours = UsageHour.objects.filter(hour__gte=span.since, hour__lt=span.until)
-    for name in ("organization_id", "model", "key_id"):
-        if (wanted := getattr(span, name)) is not None:
-            hours = hours.filter(**{name: wanted})
-    return hours
+    return hours.filter(**span.filters)
 
 
 def _sums() -> dict[str, Any]:

@@ -10,6 +10,7 @@ from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
 from agents.admin import pages as agent_pages
+from billing.admin import dashboard
 from billing.admin import pages as billing_pages
 from robutler_site import home
 from tenants.admin import pages as tenant_pages
@@ -93,6 +94,10 @@ class StaffSite(Site):
     login_form = SignInForm
     index_title = "Home"
     index_template = "admin/home.html"
+
+    def get_urls(self) -> list[Any]:
+        """The pages of figures come before those of models."""
+        return [*dashboard.addresses(self), *super().get_urls()]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return super().index(request, {**(extra_context or {}), **home.of_platform()})

@@ -157,8 +157,11 @@ UNFOLD_STAFF = {
                 "title": "Money",
                 "separator": True,
                 "items": [
+                    _page("Figures", "monitoring", "admin:billing_overview"),
                     _page("Accounts", "account_balance_wallet", "admin:billing_account_changelist"),
                     _page("Journal", "swap_horiz", "admin:billing_transfer_changelist"),
+                    _page("Reconciliations", "fact_check", "admin:billing_reconciliation_changelist"),
+                    _page("Differences", "difference", "admin:billing_discrepancy_changelist"),
                     _page("Charges", "receipt_long", "admin:billing_charge_changelist"),
                     _page("Holds", "hourglass", "admin:billing_hold_changelist"),
                     _page("Settlements", "task_alt", "admin:billing_settlement_changelist"),

@@ -1,6 +1,7 @@
 """The journal: transfers, and the charges, holds and settlements they come from. All of it is history, to be read."""
 
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.db.models import BooleanField, ExpressionWrapper, Model, Q
 from django.http import HttpRequest
@@ -66,12 +67,23 @@ class StaffTransferAdmin(AmountColumn, StaffRecordAdmin):
     list_select_related: ClassVar = ("group", "debit__organization", "credit__organization")
     list_filter: ClassVar = ("group__kind",)
     search_fields: ClassVar = ("group__key", "debit__code", "credit__code")
+    search_help_text = "The key of a group, an account's code, or the id of a charge, a hold or a run."
     date_hierarchy = "created_at"
     ordering: ClassVar = ("-id",)
     fields: ClassVar = (
         *("created_at", "shown_kind", "shown_debit", "shown_credit", "shown_amount"),
         *("shown_memo", "shown_actor", "group", "line"),
     )
+
+    def get_search_results(self, request: HttpRequest, queryset: Any, search_term: str) -> tuple[Any, bool]:
+        """An id finds what moved for a charge, its hold or its run."""
+        try:
+            id = UUID(search_term.strip())
+        except ValueError:
+            found, may_repeat = super().get_search_results(request, queryset, search_term)
+            return found, bool(may_repeat)
+        of_group = Q(group__charge_id=id) | Q(group__hold_id=id) | Q(group__charge__run_id=id)
+        return queryset.filter(of_group), False
 
     @display(description="What for")
     def shown_kind(self, transfer: Transfer) -> str:

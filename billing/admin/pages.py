@@ -9,8 +9,19 @@ from billing.admin.journal import (
 )
 from billing.admin.organizations import StaffPayerAdmin
 from billing.admin.prices import StaffPriceItemAdmin, StaffPriceVersionAdmin
+from billing.admin.reconciliation import StaffDiscrepancyAdmin, StaffReconciliationAdmin
 from billing.admin.wallets import MemberWalletAdmin, StaffAccountAdmin
-from billing.models import Account, Charge, Hold, PriceItem, PriceVersion, Settlement, Transfer
+from billing.models import (
+    Account,
+    Charge,
+    Discrepancy,
+    Hold,
+    PriceItem,
+    PriceVersion,
+    Reconciliation,
+    Settlement,
+    Transfer,
+)
 from tenants.models import Organization
 
 MEMBER_PAGES = ((Account, MemberWalletAdmin), (Transfer, MemberTransferAdmin))
@@ -21,6 +32,8 @@ STAFF_PAGES = (
     (Charge, StaffChargeAdmin),
     (Hold, StaffHoldAdmin),
     (Settlement, StaffSettlementAdmin),
+    (Reconciliation, StaffReconciliationAdmin),
+    (Discrepancy, StaffDiscrepancyAdmin),
     (PriceVersion, StaffPriceVersionAdmin),
     (PriceItem, StaffPriceItemAdmin),
 )
