@@ -1,5 +1,6 @@
 """Prices: lists, their dated versions, and what one unit costs."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
@@ -46,7 +47,9 @@ class PriceVersion(models.Model):
     state = models.CharField(max_length=12, choices=State, db_default="draft", default="draft")
     valid_from = models.DateTimeField(null=True)
     valid_to = models.DateTimeField(null=True)
+    source = models.CharField(max_length=120, db_default="", default="", help_text="Where the prices are from.")
     created_by = models.CharField(max_length=254)
+    editors = ArrayField(models.CharField(max_length=254), db_default=[], default=list, help_text="Who changed it.")
     published_by = models.CharField(max_length=254, db_default="", default="")
     created_at = models.DateTimeField(db_default=models.functions.Now())
 
@@ -133,6 +136,33 @@ class PriceItem(models.Model):
             ),
             models.UniqueConstraint(
                 fields=("version", "model", "unit", "service_tier", "context_from"), name="price_item_key"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.unit}"
+
+
+class PriceAcceptance(models.Model):
+    """A price that looks mistaken and is not, says somebody; another price needs another acceptance."""
+
+    id = models.BigAutoField(primary_key=True)
+    version = models.ForeignKey(PriceVersion, models.PROTECT, related_name="acceptances", db_index=False)
+    model = models.CharField(max_length=200)
+    unit = models.CharField(max_length=16, choices=PriceItem.Unit)
+    service_tier = models.CharField(max_length=8, blank=True, db_default="", default="")
+    context_from = models.PositiveIntegerField(db_default=0, default=0)
+    price = models.PositiveBigIntegerField(help_text="Picodollars per unit.")
+    reason = models.CharField(max_length=500)
+    accepted_by = models.CharField(max_length=254)
+    created_at = models.DateTimeField(db_default=models.functions.Now())
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=~Q(reason="") & ~Q(accepted_by=""), name="price_acceptance_is_explained"),
+            models.UniqueConstraint(
+                fields=("version", "model", "unit", "service_tier", "context_from", "price"),
+                name="price_acceptance_key",
             ),
         )
 

@@ -304,7 +304,7 @@ def test_a_part_of_a_price_is_no_price(database: None) -> None:
     version, models = _copy(), {f"openai/{units}": units for units in ("input_image", "input", "output")}
     with money.everything():
         for model, unit in models.items():
-            PriceItem.objects.create(version=version, model=model, unit=unit, price=100)
+            PriceItem.objects.create(version=version, model=model, unit=unit, price=100_000)
     _publish(version)
 
     for model in models:
@@ -322,7 +322,8 @@ def test_an_older_platform_is_told_prices_of_new_kinds_for_the_models_that_it_kn
         PriceVersion.objects.filter(id=current.pk).update(valid_to=moment)
         older = PriceVersion.objects.create(price_list_id=current.price_list_id, name="older", created_by="migration")
         for unit in ("input", "output"):
-            PriceItem.objects.create(version=older, model=claude, unit=unit, price=1)
+            price = PriceItem.objects.get(version=current, model=claude, unit=unit).price
+            PriceItem.objects.create(version=older, model=claude, unit=unit, price=price)
         PriceVersion.objects.filter(id=older.pk).update(state="published", valid_from=moment, published_by="migration")
 
         migration = import_module("billing.migrations.0009_prices_of_kinds")
