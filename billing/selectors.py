@@ -5,14 +5,28 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import get_args
 from uuid import UUID
 
 from django.db import connections
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Prefetch, Q, QuerySet, Sum
 from django.db.models.functions import Now
 
-from billing.models import Account, Charge, Hold, PriceItem, PriceList, PriceVersion, Settlement, TopUp, Transfer
+from billing.lines import Part
+from billing.models import (
+    Account,
+    Charge,
+    Hold,
+    PriceItem,
+    PriceList,
+    PriceVersion,
+    Settlement,
+    TopUp,
+    Transfer,
+    UsageLine,
+)
 from billing.models.account import DEBIT_KINDS
+from billing.rating import PICOS_PER_NANO, up
 from tenants.context import PLATFORM, alias, platform_context
 
 INVARIANTS = Path(__file__).parent / "sql" / "invariants.sql"
@@ -72,14 +86,30 @@ class Vitals:
 
 @dataclass(frozen=True, kw_only=True)
 class ChargeLines:
-    """A charge with the movements it caused, as its payer sees them. `hold` is None for what was free from the start,
-    `settlement` while nothing was settled, and for ever where nothing was owed.
+    """A charge with the lines of its bill and the movements it caused, as its payer sees them.
+
+    `hold` is None for what was free from the start, `settlement` while nothing was settled, and for ever where nothing
+    was used. There are no lines while nothing was settled, nor where the sweeper settled what was last written down.
     """
 
     charge: Charge
     hold: Hold | None
     settlement: Settlement | None
+    lines: Sequence[UsageLine]
     transfers: Sequence[Transfer]
+
+    def sums(self) -> Sequence[tuple[Part, int, int]]:
+        """Of each part that has lines: its billable picodollars, and that in nanodollars, rounded up."""
+        return sums_of(self.lines)
+
+
+def sums_of(lines: Collection[UsageLine]) -> Sequence[tuple[Part, int, int]]:
+    """Of each part of a bill that has lines: its billable picodollars, and that in nanodollars, rounded up."""
+    parts = [part for part in get_args(Part) if any(line.part == part for line in lines)]
+    sums = [
+        (part, sum(int(line.amount_pico) for line in lines if line.billable and line.part == part)) for part in parts
+    ]
+    return tuple((part, pico, up(pico, PICOS_PER_NANO)) for part, pico in sums)
 
 
 def wallet_entries(organization_id: UUID, *, before: int | None = None, limit: int = 50) -> Sequence[Entry]:
@@ -135,7 +165,8 @@ def charge_and_children(organization_id: UUID, charge_id: UUID) -> Sequence[Char
 
 
 def _bills(organization_id: UUID, rows: QuerySet[Charge]) -> Sequence[ChargeLines]:
-    charges = list(rows.order_by("started_at", "id").select_related("hold", "hold__settlement"))
+    lines = Prefetch("lines", UsageLine.objects.order_by("number"))
+    charges = list(rows.order_by("started_at", "id").select_related("hold", "hold__settlement").prefetch_related(lines))
     moved: dict[UUID | None, list[Transfer]] = defaultdict(list)
     of_payer = Transfer.objects.filter(
         debit_organization_id=organization_id, group__charge_id__in=[charge.id for charge in charges]
@@ -160,7 +191,11 @@ def is_held(run_id: UUID) -> bool:
 def _lines(charge: Charge, transfers: Sequence[Transfer]) -> ChargeLines:
     hold: Hold | None = getattr(charge, "hold", None)
     return ChargeLines(
-        charge=charge, hold=hold, settlement=getattr(hold, "settlement", None), transfers=tuple(transfers)
+        charge=charge,
+        hold=hold,
+        settlement=getattr(hold, "settlement", None),
+        lines=tuple(charge.lines.all()),
+        transfers=tuple(transfers),
     )
 
 

@@ -130,6 +130,8 @@ def _assemble(caller: Caller, call: EmbeddingCall, secrets: OwnersSecrets, terms
             beneficiary=caller.organization_id,
             agent_id=None,
             reference=request.model,
+            key_id=caller.key_id,
+            end_user=request.end_user or "",
             input_bytes=embedding.size_bytes(request),
             max_output_tokens=0,
         ),

@@ -16,6 +16,8 @@ class Reservation:
     reference: str
     input_bytes: int
     max_output_tokens: int | None
+    key_id: UUID | None = None
+    end_user: str = ""
     must_hold: bool = False
     """Something may have to be paid later, though nothing is yet: a priced tool."""
 

@@ -185,6 +185,8 @@ class RunTask:
                 price=self.meter.terms,
                 beneficiary=asked.beneficiary,
                 agent_id=asked.agent_id,
+                key_id=asked.key_id,
+                end_user=asked.end_user,
             )
         if held.repeated:
             raise HoldConflict(f"The run {self.stream.run_id} has begun before.")

@@ -157,6 +157,8 @@ def _reservation(
         beneficiary=version.organization_id,
         agent_id=version.agent_id,
         reference=public_name,
+        key_id=caller.key_id,
+        end_user=request.end_user or "",
         input_bytes=body_bytes + reading.beyond_bytes(request.messages) + _own_bytes(agent),
         max_output_tokens=min(limits, default=None),
         must_hold=not caller.test_mode and any(tool.pricing for tool in agent.tools.values()),

@@ -69,3 +69,8 @@ class UsageLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.quantity} {self.unit} of {self.sku}"
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether neither the provider nor the tool said so itself."""
+        return self.source not in ("provider", "tool")

@@ -72,6 +72,10 @@ def test_the_charges_of_a_run_add_up(globex_client: ApiClient, paid: str) -> Non
     assert sums["charged_nanos"] == sums["cost_nanos"] + sums["markup_nanos"] + sums["fee_nanos"]
     assert sums["charged_nanos"] == sums["creator_share_nanos"] + sums["platform_share_nanos"]
     assert sums["charged_nanos"] == int(run["charged_nanos"]) <= int(charge["hold"]["amount_nanos"])
+    for part in ("cost", "markup", "fee"):
+        pico = sum(int(line["amount_pico"]) for line in charge["lines"] if line["part"] == part and line["billable"])
+        assert -(-pico // 1_000) == sums[f"{part}_nanos"]
+    assert {each["part"]: each["amount_nanos"] for each in charge["sums"]}["markup"] == str(PER_RUN_NANOS)
     parts = {transfer["to"]: int(transfer["amount_nanos"]) for transfer in charge["transfers"]}
     assert parts["creator"] == sums["creator_share_nanos"]
     assert sum(parts.values()) == sums["charged_nanos"]

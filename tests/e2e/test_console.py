@@ -98,6 +98,7 @@ def test_from_signing_in_to_a_paid_reply(
     journal = _top_up(staff, acme, amount="12.5")
     assert "391" in reply
     assert "$0.0025" in run
+    assert "Agent's price: $0.0025, in whole nanodollars" in run
     assert "Finished" in run
     assert "$12.50" in journal
     assert complaints(heard, heard_too) == []
