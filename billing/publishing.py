@@ -68,6 +68,7 @@ def publish_version(*, version_id: int, published_by: str) -> PriceVersion:
         PriceVersion.objects.filter(id=version_id).update(
             state=PriceVersion.State.PUBLISHED, valid_from=start, published_by=published_by
         )
+        audit.record(action="prices.published", object=version, detail={"published_by": published_by})
         notify.publish("price", str(version_id))
         version.refresh_from_db()
     table.forget()
