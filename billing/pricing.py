@@ -17,17 +17,23 @@ from billing.rating import (
     Rated,
     UnitPrices,
 )
-from billing.units import MOST_TOKEN_PICO
+from billing.units import MOST_TOKEN_PICO, SMALL
 from tenants.threads import answered
 
 __all__ = [
     "BASIS_POINTS", "DEFAULT_OUTPUT_TOKENS", "FREE_PROVIDER", "MOST_PER_RUN_NANOS", "MOST_TOKEN_PICO", "AgentPrice",
     "Bill", "Line", "ModelPrice", "PriceTerms", "PricedCall", "Rated", "ToolPrice", "UnitPrices",
-    "affordable_output_tokens", "bill", "estimate", "input_tokens_bound", "is_priced", "rate", "terms",
+    "affordable_output_tokens", "bill", "estimate", "input_tokens_bound", "is_counted_by_the_million", "is_priced",
+    "rate", "terms",
 ]  # fmt: skip
 
 FREE_PROVIDER = "scripted"
 """Models of this provider come with the platform and cost nobody anything."""
+
+
+def is_counted_by_the_million(unit: str) -> bool:
+    """Whether people compare the price of a million of them: of tokens, characters and pixels."""
+    return unit in SMALL
 
 
 def is_priced(model: str) -> bool:

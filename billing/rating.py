@@ -9,10 +9,11 @@ from functools import cached_property
 from typing import Protocol
 
 from billing.lines import Source
-from billing.units import COUNTED, MOST_TOKENS, REQUEST, most_of
+from billing.units import COUNTED, MOST_TOKENS, REQUEST, SMALL, UNITS, WHOLE_OF, most_of
 
 PICOS_PER_NANO = 1_000
 BASIS_POINTS = 10_000
+_TOKENS = frozenset(("input", "output", *WHOLE_OF))
 MOST_PER_RUN_NANOS = 1_000 * 10**9
 """The dearest run: 1,000 dollars."""
 MOST_NANOS = 10**18
@@ -49,6 +50,14 @@ class UnitPrices:
     character_out: int = 0
     page: int = 0
     request: int = 0
+
+    def by_the_million(self) -> dict[str, int]:
+        """The price of each kind of token, also of what costs nothing; of the rest only what costs something."""
+        return {unit: price for unit in UNITS if unit in SMALL and ((price := getattr(self, unit)) or unit in _TOKENS)}
+
+    def by_the_piece(self) -> dict[str, int]:
+        """The prices of what there are few of in a call."""
+        return {unit: price for unit in UNITS if unit not in SMALL and (price := getattr(self, unit))}
 
     @property
     def dearest_input(self) -> int:

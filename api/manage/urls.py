@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from api.manage.billing import charges, transactions, wallet
+from api.manage.billing import charges, price_versions, prices, transactions, wallet
 
 urlpatterns: list[URLPattern] = [
     path("billing/wallet", wallet.Wallet.as_view()),
@@ -10,6 +10,12 @@ urlpatterns: list[URLPattern] = [
     path("billing/holds/<uuid:hold_id>", wallet.Hold.as_view()),
     path("billing/charges", charges.Charges.as_view()),
     path("billing/charges/<uuid:charge_id>", charges.Charge.as_view()),
+    path("billing/prices", prices.Prices.as_view()),
+    path("billing/prices/<path:sku>", prices.Price.as_view()),
+    path("billing/agents/<path:address>/pricing", prices.AgentPricing.as_view()),
     path("billing/transactions", transactions.Transactions.as_view()),
     path("billing/transactions/<int:transaction_id>", transactions.Transaction.as_view()),
+    path("admin/billing/price-versions", price_versions.PriceVersions.as_view()),
+    path("admin/billing/price-versions/<int:version_id>", price_versions.PriceVersion.as_view()),
+    path("admin/billing/price-versions/<int:version_id>/publish", price_versions.PricePublication.as_view()),
 ]

@@ -20,6 +20,11 @@ def per_million(pico: int) -> str:
     return _decimal(pico * _MILLION, _PICO_PER_USD)
 
 
+def per_piece(pico: int) -> str:
+    """The price of one of what there are few of, in dollars."""
+    return _decimal(pico, _PICO_PER_USD)
+
+
 def percent(basis_points: int) -> str:
     """A share in percent."""
     return _decimal(basis_points, 100)

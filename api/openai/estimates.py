@@ -1,6 +1,5 @@
 """POST /v1/estimate: what a completion would cost, without running it."""
 
-from dataclasses import asdict
 from typing import Literal
 
 from django.http import HttpRequest
@@ -10,7 +9,7 @@ from pydantic import Field
 from agents.services.estimates import Estimate, estimate_run
 from api.openai import schemas
 from api.openai.access import caller_of, required
-from api.openai.amounts import dollars, per_million, percent, usd
+from api.openai.amounts import dollars, per_million, per_piece, percent, usd
 from api.openai.billable import max_cost_nanos
 from api.problems import InvalidRequest
 from billing.pricing import PriceTerms, UnitPrices
@@ -20,10 +19,15 @@ router = Router(auth=required, tags=["Usage"])
 
 
 class TierPrice(Schema):
-    """What a million tokens of each kind cost, in calls that read more than `context_from` tokens."""
+    """What a million tokens of each kind cost at a service tier, in calls that read more than `context_from` tokens.
 
+    `each` has what is not counted in tokens and costs something: searches, images, seconds, pages, requests.
+    """
+
+    service_tier: str
     context_from: int
     per_million: dict[str, str]
+    each: dict[str, str]
 
 
 class TermsOfPrice(Schema):
@@ -114,8 +118,10 @@ def _price(terms: PriceTerms) -> TermsOfPrice:
 
 
 def _tier(tier: UnitPrices) -> TierPrice:
-    prices = asdict(tier)
+    tokens, pieces = tier.by_the_million(), tier.by_the_piece()
     return TierPrice(
-        context_from=prices.pop("context_from"),
-        per_million={kind: per_million(pico) for kind, pico in prices.items()},
+        service_tier=tier.service_tier,
+        context_from=tier.context_from,
+        per_million={kind: per_million(pico) for kind, pico in tokens.items()},
+        each={kind: per_piece(pico) for kind, pico in pieces.items()},
     )
