@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from billing.models import PriceItem, PriceList, PriceVersion
 from billing.tiers import Item
+from tenants.context import platform_context
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,3 +71,9 @@ def versions_page(*, after: int | None = None, limit: int) -> tuple[list[PriceVe
 def version_of(version_id: int) -> PriceVersion | None:
     """One version; staff only."""
     return PriceVersion.objects.select_related("price_list").filter(id=version_id).first()
+
+
+def version_called(name: str) -> PriceVersion | None:
+    """The draft with this name, of whichever list; staff only."""
+    with platform_context(reason="find a draft of prices"):
+        return PriceVersion.objects.filter(name=name, state=PriceVersion.State.DRAFT).order_by("-id").first()

@@ -95,8 +95,11 @@ def accept_price(*, item_id: int, reason: str, accepted_by: str) -> None:
         )
 
 
-def drop_price(*, item_id: int, dropped_by: str) -> None:
-    """Take a price out of a draft: the one that counts now stays, if there is one; staff only."""
+def drop_price(*, item_id: int) -> None:
+    """Take a price out of a draft: the one that counts now stays, if there is one; staff only.
+
+    Whoever drops prices has not written any, and may publish the rest.
+    """
     with platform_context(reason="drop a price"), atomic():
         item = PriceItem.objects.select_related("version").get(id=item_id, version__state=PriceVersion.State.DRAFT)
         base = published_before(item.version)
@@ -106,7 +109,11 @@ def drop_price(*, item_id: int, dropped_by: str) -> None:
             item.delete()
         else:
             PriceItem.objects.filter(id=item_id).update(price=old.price, most=old.most)
-        note_editor(version_id=item.version_id, editor=dropped_by)
+        audit.record(
+            action="price.dropped",
+            object=item.version,
+            detail={"model": item.model, "unit": item.unit, "price_pico": str(item.price)},
+        )
 
 
 def note_editor(*, version_id: int, editor: str) -> None:

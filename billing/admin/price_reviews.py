@@ -98,7 +98,7 @@ def _decide(request: HttpRequest, version: PriceVersion) -> bool:
         if asked["decision"] == "accept":
             accept_price(item_id=asked["item_id"], reason=asked["reason"], accepted_by=who)
         else:
-            drop_price(item_id=asked["item_id"], dropped_by=who)
+            drop_price(item_id=asked["item_id"])
     except PublicationRefused as refused:
         messages.error(request, str(refused))
     return False

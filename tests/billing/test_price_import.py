@@ -157,7 +157,7 @@ def test_a_price_that_was_away_is_compared_with_what_it_was(database: None) -> N
         "input": ("added", "dearer"),
         "output": ("added", ""),
     }
-    publishing.drop_price(item_id=item(draft, model, "input").pk, dropped_by=ANN)
+    publishing.drop_price(item_id=item(draft, model, "input").pk)
     publish(draft)
 
 
@@ -198,7 +198,7 @@ def test_a_doubted_price_may_be_dropped(database: None) -> None:
     draft = imported(model, input=6_000_000, search=2 * 10**12).version
 
     for unit in ("input", "search"):
-        publishing.drop_price(item_id=item(draft, model, unit).pk, dropped_by=ANN)
+        publishing.drop_price(item_id=item(draft, model, unit).pk)
 
     assert of_model(draft, model) == []
     assert publish(draft).state == "published"
@@ -221,7 +221,9 @@ def test_a_price_that_moves_by_more_than_a_fifth_takes_two_people(price: int, al
 def test_who_edited_a_draft_has_written_it_too(database: None) -> None:
     model = published(unheard())
     draft = imported(model, input=2_000_000, output=8_000_000, by=ANN).version
-    publishing.drop_price(item_id=item(draft, model, "output").pk, dropped_by=BEN)
+    with money.everything():
+        publishing.note_editor(version_id=draft.pk, editor=BEN)
+        publishing.note_editor(version_id=draft.pk, editor=BEN)
 
     with pytest.raises(NeedsAnother):
         publish(draft, by=BEN)
@@ -259,7 +261,8 @@ def test_the_database_keeps_the_rules_whoever_asks(
     model = published(unheard())
     draft = imported(model, input=6_000_000, by=ANN).version
     publishing.accept_price(item_id=item(draft, model, "input").pk, reason="Seen.", accepted_by=BEN)
-    publishing.drop_price(item_id=item(draft, model, "output").pk, dropped_by=ANN)
+    with money.everything():
+        publishing.note_editor(version_id=draft.pk, editor=ANN)
 
     with money.connect(database_urls["platform"]) as staff, pytest.raises(psycopg.Error):
         staff.execute(change.encode(), (draft.pk,))
