@@ -317,6 +317,18 @@ def _(error: billing.WalletFrozen) -> Problem:
 
 
 @problem_of.register
+def _(error: billing.InvalidWebhook) -> Problem:
+    return Problem(
+        status=400, type="invalid_request_error", code="invalid_value", message=str(error), param=error.field
+    )
+
+
+@problem_of.register
+def _(error: billing.WebhookNotFound) -> Problem:
+    return Problem(status=404, type="invalid_request_error", code="not_found", message=str(error))
+
+
+@problem_of.register
 def _(error: billing.BillingBusy) -> Problem:
     return _unavailable("Billing is busy at the moment. Try again shortly.", code="billing_busy")
 

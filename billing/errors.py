@@ -85,3 +85,15 @@ class InvalidPayoutAccount(BillingError):
 
 class NoSuchPayout(BillingError):
     """There is no batch or payout of this id."""
+
+
+class InvalidWebhook(BillingError):
+    """An endpoint that cannot be told anything; `field` names what is wrong with it."""
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class WebhookNotFound(BillingError):
+    """There is no such endpoint of this organization."""

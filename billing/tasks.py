@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from celery import shared_task
 
-from billing import ledger, reconcile, rollups, seals
+from billing import alerts, ledger, outbox, reconcile, rollups, seals
 
 
 @shared_task(queue="billing", ignore_result=True)
@@ -35,3 +35,15 @@ def check_invariants(*, is_full: bool) -> None:
 def reconcile_yesterday() -> None:
     """Reconcile the day that has just ended."""
     reconcile.reconcile(day=datetime.now(UTC).date() - timedelta(days=1), actor="daily")
+
+
+@shared_task(queue="billing", ignore_result=True)
+def relay_outbox() -> int:
+    """Tell those who listen what happened."""
+    return outbox.relay()
+
+
+@shared_task(queue="billing", ignore_result=True)
+def raise_alerts() -> int:
+    """Warn those whose money runs low."""
+    return alerts.raise_alerts()

@@ -17,6 +17,8 @@ from django.conf import settings
 from robutler_site import broker
 from robutler_site.queues import SWEEP_SECONDS
 
+RELAY_SECONDS = 5
+ALERT_SECONDS = 10
 CLOSE_RUNS_SECONDS = 60
 PURGE_SECONDS = 300
 ROLLUP_SECONDS = 10
@@ -99,6 +101,8 @@ def _schedule() -> dict[str, Any]:
         "check-invariants": _of_books("billing.tasks.check_invariants", CHECK_SECONDS, is_full=False),
         "check-all-invariants": _of_books("billing.tasks.check_invariants", CHECK_ALL_SECONDS, is_full=True),
         "reconcile-yesterday": _of_books("billing.tasks.reconcile_yesterday", crontab(hour=0, minute=40)),
+        "relay-outbox": _of_books("billing.tasks.relay_outbox", RELAY_SECONDS),
+        "raise-alerts": _of_books("billing.tasks.raise_alerts", ALERT_SECONDS),
         "close-abandoned-runs": _housekeeping("agents.tasks.close_abandoned_runs", CLOSE_RUNS_SECONDS),
         "purge-expired-items": _housekeeping("agents.tasks.purge_expired_items", PURGE_SECONDS),
     }
@@ -153,9 +157,11 @@ def _queue_in_trace(headers: dict[str, Any], **_: Any) -> None:
 
 def _begin_process(**_: Any) -> None:
     """In each process of a worker's pool, after the fork."""
+    import outbound
     from robutler_site import tracing
 
     tracing.start()
+    outbound.configure(allow=settings.ROBUTLER.outbound_allow, ports=settings.ROBUTLER.outbound_ports)
 
 
 def _end_process(**_: Any) -> None:

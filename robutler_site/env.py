@@ -11,12 +11,13 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode, SettingsConfigDict
+
+from robutler_site.env_outbound import OutboundEnvironment, Port
 
 PROJECT = Path(__file__).resolve().parent.parent
 KEY_BYTES = 32
 TOKEN_CHARACTERS = 16
-Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
 class WrongSetting(Exception):
@@ -27,7 +28,7 @@ def _named(name: str, default: Any, description: str, **bounds: Any) -> Any:
     return Field(default, validation_alias=AliasChoices(name), description=description, **bounds)
 
 
-class Environment(BaseSettings):
+class Environment(OutboundEnvironment):
     """What an operator may set. Nothing else in the platform reads the environment."""
 
     model_config = SettingsConfigDict(
@@ -188,12 +189,6 @@ class Environment(BaseSettings):
     reads_per_minute: int = Field(
         600, ge=1, le=1_000_000, description="Most requests of one key in a minute that run nothing, such as lists."
     )
-    outbound_allow: Annotated[tuple[str, ...], NoDecode] = Field(
-        (), description="Inner addresses agents may reach (host:port, separated by commas), such as 127.0.0.1:11434."
-    )
-    outbound_ports: Annotated[tuple[Port, ...], NoDecode] = Field(
-        (80, 443), min_length=1, description="Ports agents may connect to on public addresses, separated by commas."
-    )
     metrics_token: str = Field(
         "",
         description="Opens /metrics and /stats to whoever sends it as a bearer token; 16 characters at least.",
@@ -230,15 +225,6 @@ class Environment(BaseSettings):
         for origin in value:
             if origin != "*" and not re.fullmatch(r"https?://[a-z0-9.-]+(:\d{1,5})?", origin):
                 raise ValueError(f"write https://host or https://host:port in lower case, or *, not {origin!r}")
-        return value
-
-    @field_validator("outbound_allow")
-    @classmethod
-    def _host_and_port(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for part in value:
-            host, _, port = part.rpartition(":")
-            if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-                raise ValueError(f"write host:port, separated by commas, not {part!r}")
         return value
 
     @field_validator("database_url", "database_owner_url", "database_platform_url")

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from psycopg.conninfo import conninfo_to_dict
 
@@ -201,6 +202,16 @@ CACHES = {
     if ROBUTLER.redis_url
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
+
+_MAIL = urlsplit(ROBUTLER.email_url)
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if ROBUTLER.email_url else 'console'}.EmailBackend"
+EMAIL_HOST = _MAIL.hostname or ""
+EMAIL_PORT = _MAIL.port or (465 if _MAIL.scheme == "smtps" else 587)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(_MAIL.username or ""), unquote(_MAIL.password or "")
+EMAIL_USE_SSL = _MAIL.scheme == "smtps"
+EMAIL_USE_TLS = _MAIL.scheme == "smtp" and bool(EMAIL_HOST_PASSWORD)  # no password goes out in the clear
+EMAIL_TIMEOUT = 15
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = ROBUTLER.email_from
 
 DJANGO_CELERY_BEAT_TZ_AWARE = True
 

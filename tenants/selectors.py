@@ -8,7 +8,8 @@ from django.db import connections
 
 from tenants import context, vault
 from tenants.caller import Caller
-from tenants.models import ApiKey, ProviderCredential, belonging_to
+from tenants.models import ApiKey, Membership, ProviderCredential, belonging_to
+from tenants.permissions import BILLING_WRITE
 from tenants.recognition import recognition
 from tenants.secret import Secret
 from tenants.services.credentials import place_of
@@ -72,6 +73,12 @@ def memberships_of(user_id: int) -> list[Seat]:
         Seat(organization=OrganizationCard(id=id_, slug=slug, name=name, status=status), role=role)
         for id_, slug, name, status, role in rows
     ]
+
+
+def mailboxes_of(organization_id: UUID) -> list[str]:
+    """The addresses of the people who look after an organization's money, in the order of their seats."""
+    seats = Membership.objects.filter(organization_id=organization_id, user__is_active=True).select_related("user")
+    return [seat.user.email for seat in seats.order_by("created_at", "id") if BILLING_WRITE in seat.permissions]
 
 
 def organization_by_slug(slug: str) -> OrganizationCard | None:

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from api.manage.billing import charges, price_versions, prices, transactions, wallet
+from api.manage.billing import charges, price_versions, prices, transactions, wallet, webhooks
 
 urlpatterns: list[URLPattern] = [
     path("billing/wallet", wallet.Wallet.as_view()),
@@ -18,4 +18,9 @@ urlpatterns: list[URLPattern] = [
     path("admin/billing/price-versions", price_versions.PriceVersions.as_view()),
     path("admin/billing/price-versions/<int:version_id>", price_versions.PriceVersion.as_view()),
     path("admin/billing/price-versions/<int:version_id>/publish", price_versions.PricePublication.as_view()),
+    path("billing/webhook-endpoints", webhooks.Endpoints.as_view()),
+    path("billing/webhook-endpoints/<uuid:endpoint_id>", webhooks.Endpoint.as_view()),
+    path("billing/webhook-endpoints/<uuid:endpoint_id>/rotate-secret", webhooks.Rotation.as_view()),
+    path("billing/webhook-endpoints/<uuid:endpoint_id>/deliveries", webhooks.Deliveries.as_view()),
+    path("billing/balance-alert", webhooks.BalanceAlert.as_view()),
 ]

@@ -1,8 +1,10 @@
 """Billing's tables. Nobody outside billing imports them."""
 
 from billing.models.account import Account
+from billing.models.alert import BalanceAlert
 from billing.models.charge import Charge
 from billing.models.hold import Hold
+from billing.models.outbox import Delivery, OutboxEvent
 from billing.models.payout import Payout, PayoutAccount, PayoutBatch
 from billing.models.price import PriceAcceptance, PriceItem, PriceList, PriceVersion
 from billing.models.reconciliation import Discrepancy, InvariantRun, Reconciliation, Seal
@@ -11,9 +13,11 @@ from billing.models.settlement import Settlement
 from billing.models.top_up import TopUp
 from billing.models.transfer import Transfer, TransferGroup
 from billing.models.usage_line import UsageLine
+from billing.models.webhook import WebhookEndpoint
 
 __all__ = [
-    "Account", "Charge", "Discrepancy", "Hold", "InvariantRun", "JournalHour", "Payout", "PayoutAccount",
-    "PayoutBatch", "PriceAcceptance", "PriceItem", "PriceList", "PriceVersion", "Reconciliation", "Seal", "Settlement",
-    "TopUp", "Transfer", "TransferGroup", "UsageHour", "UsageLine", "Watermark",
+    "Account", "BalanceAlert", "Charge", "Delivery", "Discrepancy", "Hold", "InvariantRun", "JournalHour",
+    "OutboxEvent", "Payout", "PayoutAccount", "PayoutBatch", "PriceAcceptance", "PriceItem", "PriceList",
+    "PriceVersion", "Reconciliation", "Seal", "Settlement", "TopUp", "Transfer", "TransferGroup", "UsageHour",
+    "UsageLine", "Watermark", "WebhookEndpoint",
 ]  # fmt: skip

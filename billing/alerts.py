@@ -1,0 +1,37 @@
+"""Warnings: a wallet that runs low, a budget that is nearly used."""
+
+from django.db import connections
+
+from billing.models import BalanceAlert
+from tenants import audit
+from tenants.context import PLATFORM, atomic, current_organization, platform_context
+
+_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('billing_alerts', 0))"
+
+
+def raise_alerts() -> int:
+    """Tell those whose wallets fell below what they named; how many. One at a time: a second is none."""
+    with platform_context(reason="warn of low balances"), atomic(), connections[PLATFORM].cursor() as cursor:
+        cursor.execute(_LOCK)
+        if cursor.fetchone() == (False,):
+            return 0
+        cursor.execute("SELECT billing_warn_of_balances()")
+        (warned,) = cursor.fetchone()
+    return int(warned)
+
+
+def balance_alert() -> int | None:
+    """Below which available balance the organization of this work is warned; None where it is not. Nanodollars."""
+    found = BalanceAlert.objects.filter(organization_id=current_organization()).first()
+    return found.below if found else None
+
+
+def set_balance_alert(below_nanos: int | None) -> None:
+    """Warn below this balance from now on; None: not any more."""
+    organization_id = current_organization()
+    with atomic():
+        if below_nanos is None:
+            BalanceAlert.objects.filter(organization_id=organization_id).delete()
+        else:
+            BalanceAlert.objects.update_or_create(organization_id=organization_id, defaults={"below": below_nanos})
+        audit.record(action="alert.balance_set", detail={"below_nanos": str(below_nanos or 0)})

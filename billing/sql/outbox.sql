@@ -1,0 +1,72 @@
+-- News of money: written in the transaction that made it true, and only where somebody listens.
+
+-- Tell an organization of something, once per key.
+CREATE OR REPLACE FUNCTION billing_tell(organization uuid, topic text, key text, payload jsonb) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF billing_listens(organization, topic) THEN
+        INSERT INTO billing_outboxevent (id, organization_id, topic, key, payload)
+        VALUES (gen_random_uuid(), organization, billing_tell.topic, billing_tell.key, billing_tell.payload)
+        ON CONFLICT DO NOTHING;
+    END IF;
+END
+$$;
+
+-- Some topics go to people's mailboxes, whoever else listens.
+CREATE OR REPLACE FUNCTION billing_listens(organization uuid, topic text) RETURNS boolean
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    RETURN topic IN ('balance.low', 'budget.threshold', 'payout.paid', 'payout.failed', 'statement.ready')
+        OR EXISTS (
+            SELECT FROM billing_webhookendpoint w
+            WHERE w.organization_id = organization AND w.active AND w.topics @> ARRAY[topic]::varchar[]
+        );
+END
+$$;
+
+-- Settled charges, for those who asked for them: nobody, mostly, so that the books pay one look at a small table.
+CREATE OR REPLACE FUNCTION billing_tell_settled(settled uuid[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM billing_webhookendpoint w WHERE w.active AND w.topics @> ARRAY['charge.settled']::varchar[])
+    THEN
+        RETURN;
+    END IF;
+    PERFORM billing_tell(s.organization_id, 'charge.settled', 'charge.settled:' || s.hold_id, jsonb_build_object(
+        'charge_id', c.id, 'run_id', c.run_id, 'reference', c.reference, 'status', c.status,
+        'charged_nanos', s.charged::text, 'source', s.source))
+    FROM billing_settlement s
+    JOIN billing_charge c ON c.id = s.hold_id
+    WHERE s.hold_id = ANY (settled)
+    ORDER BY s.hold_id;
+END
+$$;
+
+-- Warn of wallets that fell below what their owners named; who recovers may be warned again.
+CREATE OR REPLACE FUNCTION billing_warn_of_balances() RETURNS integer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    fallen record;
+    warned integer := 0;
+BEGIN
+    UPDATE billing_balancealert b SET is_low = false
+    FROM billing_account a
+    WHERE b.is_low AND a.kind = 'wallet' AND a.organization_id = b.organization_id
+        AND a.credits_posted + a.credit_limit - a.debits_posted - a.debits_pending >= b.below;
+
+    FOR fallen IN
+        UPDATE billing_balancealert b SET is_low = true, told = b.told + 1
+        FROM billing_account a
+        WHERE NOT b.is_low AND a.kind = 'wallet' AND a.organization_id = b.organization_id
+            AND a.credits_posted + a.credit_limit - a.debits_posted - a.debits_pending < b.below
+        RETURNING b.organization_id, b.below, b.told,
+            a.credits_posted + a.credit_limit - a.debits_posted - a.debits_pending AS available
+    LOOP
+        PERFORM billing_tell(fallen.organization_id, 'balance.low',
+            'balance.low:' || fallen.organization_id || ':' || fallen.told,
+            jsonb_build_object('available_nanos', fallen.available::text, 'below_nanos', fallen.below::text));
+        warned := warned + 1;
+    END LOOP;
+    RETURN warned;
+END
+$$;
