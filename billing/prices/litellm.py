@@ -130,21 +130,27 @@ def items_of(name: str, entry: object) -> tuple[Item, ...]:
         raise Unusable(f"not of our kind: {mode}")
     if not 0 < len(name) <= 150:
         raise Unusable("the name is too long")
-    items: dict[tuple[str, str, int], Item] = {}
-    for item in _named(name, entry):
-        key = item.service_tier, item.unit, item.context_from
-        if items.setdefault(key, item).price_pico != item.price_pico:
-            raise Unusable(f"conflict: two prices for {item.unit}")
+    items = _once(_named(name, entry))
+    if mode == "embedding":  # vectors are not written in tokens, whatever the file asks for them
+        items = {key: item for key, item in items.items() if item.unit != "output"}
     _drop_doubles(items, mode=mode)
     usual = {unit for tier, unit, above in items if not tier and not above}
     if mode not in TALKING and usual:
-        for unit in WHOLE - usual:  # vectors and pictures are not written in tokens
+        for unit in WHOLE - usual:
             items["", unit, 0] = Item(unit=unit, price_pico=0)
     elif not usual >= WHOLE:
         raise Unusable("partial: no price for " + " and ".join(sorted(WHOLE - usual)) + " tokens")
     if not any(item.price_pico for item in items.values()):
         raise Unusable("free: a price of nothing is more often a gap in the file than a gift")
     return tuple(_bounded(items[key], entry) for key in sorted(items))
+
+
+def _once(named: Iterator[Item]) -> dict[tuple[str, str, int], Item]:
+    items: dict[tuple[str, str, int], Item] = {}
+    for item in named:
+        if items.setdefault((item.service_tier, item.unit, item.context_from), item).price_pico != item.price_pico:
+            raise Unusable(f"conflict: two prices for {item.unit}")
+    return items
 
 
 def _named(name: str, entry: Mapping[str, Any]) -> Iterator[Item]:

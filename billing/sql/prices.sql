@@ -42,7 +42,7 @@ CREATE OR REPLACE FUNCTION billing_price_doubts(draft bigint) RETURNS TABLE (
     )
     FROM (
         SELECT c.*, CASE
-            WHEN c.earlier = 0 THEN 'was_free'
+            WHEN c.earlier = 0 AND c.new_price > 0 THEN 'was_free'
             WHEN c.new_price > 5 * c.earlier THEN 'dearer'
             WHEN 5 * c.new_price < c.earlier THEN 'cheaper'
             WHEN c.earlier IS NOT NULL THEN NULL

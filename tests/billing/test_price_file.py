@@ -168,6 +168,7 @@ def test_what_is_doubtful_is_left_out_and_named(entry: Any, why: str) -> None:
 def test_vectors_cost_nothing_but_what_is_read() -> None:
     entry = {"mode": "embedding", "litellm_provider": "openai", "input_cost_per_token": 2e-08}
 
+    assert prices(entry) == prices({**entry, "output_cost_per_token": 1e-08})
     assert prices(entry) == {("input", "", 0): 20_000, ("output", "", 0): 0}
 
 

@@ -322,7 +322,7 @@ def test_an_older_platform_is_told_prices_of_new_kinds_for_the_models_that_it_kn
         PriceVersion.objects.filter(id=current.pk).update(valid_to=moment)
         older = PriceVersion.objects.create(price_list_id=current.price_list_id, name="older", created_by="migration")
         for unit in ("input", "output"):
-            price = PriceItem.objects.get(version=current, model=claude, unit=unit).price
+            price = PriceItem.objects.get(version=current, model=claude, unit=unit, service_tier="").price
             PriceItem.objects.create(version=older, model=claude, unit=unit, price=price)
         PriceVersion.objects.filter(id=older.pk).update(state="published", valid_from=moment, published_by="migration")
 
