@@ -241,6 +241,8 @@ def _(error: billing.InsufficientFunds) -> Problem:
         "available_nanos": str(error.available_nanos),
         "held_nanos": str(error.held_nanos),
     }
+    if isinstance(error, billing.BudgetExceeded):
+        return _over_budget(error, metadata)
     if error.available_nanos + error.held_nanos >= error.required_nanos and error.held_nanos > 0:
         return Problem(
             status=402,
@@ -272,6 +274,28 @@ def _(error: agents.CostLimitTooLow) -> Problem:
         param="X-Max-Cost-USD",
         metadata={"required_nanos": str(error.required_nanos), "max_cost_nanos": str(error.most_nanos)},
         should_retry=False,
+    )
+
+
+def _over_budget(error: billing.BudgetExceeded, metadata: dict[str, str]) -> Problem:
+    """A limit that the organization has set itself. What was spent comes back with a new period, or a higher limit."""
+    told = {
+        **metadata,
+        "limit_source": error.budget.scope,
+        "budget_id": str(error.budget.id),
+        "limit_nanos": str(error.budget.limit_nanos),
+        "spent_nanos": str(error.budget.spent_nanos),
+        "resets_at": error.budget.resets_at.isoformat() if error.budget.resets_at else None,
+    }
+    waits = error.held_nanos > 0 and error.available_nanos + error.held_nanos >= error.required_nanos
+    return Problem(
+        status=402,
+        type="insufficient_quota",
+        code="in_flight_budget_exhausted" if waits else f"{error.budget.scope}_spend_limit_exceeded",
+        message="A spending limit leaves too little for this request; 'metadata' says which, and when it begins anew.",
+        metadata={**told, "remedy": "wait" if waits else "raise_limit"},
+        retry_after_s=RETRY_SOON_S if waits else None,
+        should_retry=waits,
     )
 
 

@@ -10,12 +10,12 @@ _LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended('billing_alerts', 0))
 
 
 def raise_alerts() -> int:
-    """Tell those whose wallets fell below what they named; how many. One at a time: a second is none."""
+    """Warn of wallets below what their owners named, of budgets nearly used; how often. Two at once: one does it."""
     with platform_context(reason="warn of low balances"), atomic(), connections[PLATFORM].cursor() as cursor:
         cursor.execute(_LOCK)
         if cursor.fetchone() == (False,):
             return 0
-        cursor.execute("SELECT billing_warn_of_balances()")
+        cursor.execute("SELECT billing_warn_of_balances() + billing_warn_of_budgets()")
         (warned,) = cursor.fetchone()
     return int(warned)
 

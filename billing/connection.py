@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 from django.db import connections
 
-from billing.operations import BUSY, LOCK, Operation
+from billing.operations import BUSY, LOCK, OPENED_FOR, Operation
 
 LOCK_TIMEOUT_MS = 500
 STATEMENT_TIMEOUT_MS = 5_000
@@ -43,7 +43,7 @@ class Connection:
         """Of the holds and organizations that these rows are about, those that somebody else has locked."""
         session = self._connected()
         with self._losing(session):
-            return {id for (id,) in self._ask(session, BUSY, _locks(groups))}
+            return {id for (id,) in self._ask(session, BUSY, _locks(groups)[:2])}
 
     def cut(self) -> None:
         """Wake whoever waits for an answer; called from another thread."""
@@ -110,12 +110,11 @@ class Connection:
             self.is_asking = False
 
 
-def _locks(groups: Sequence[tuple[Operation, Rows]]) -> tuple[list[UUID], list[UUID]]:
-    holds: list[UUID] = []
-    payers: list[UUID] = []
-    for operation, rows in groups:
-        (payers if operation.opens else holds).extend(row[operation.opens] for row in rows)
-    return holds, payers
+def _locks(groups: Sequence[tuple[Operation, Rows]]) -> list[list[Any]]:
+    """What a transaction of several operations touches: holds by their ids, those to be opened by whom they are for."""
+    opened = [row for operation, rows in groups if operation.opens for row in rows]
+    found = [row[0] for operation, rows in groups if not operation.opens for row in rows]
+    return [found, *([row[place] for row in opened] for place in OPENED_FOR)]
 
 
 def address() -> dict[str, Any]:

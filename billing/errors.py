@@ -1,5 +1,8 @@
 """What can go wrong with money, named after the fact."""
 
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 
@@ -8,15 +11,57 @@ class BillingError(Exception):
 
 
 class InsufficientFunds(BillingError):
-    """The wallet cannot pay what was asked for. `held_nanos` is what other runs have reserved of it."""
+    """What was asked for does not fit: into the wallet, or into the hold that it was to be carved out of.
 
-    def __init__(self, *, required_nanos: int, available_nanos: int, held_nanos: int) -> None:
+    `held_nanos` is what others have reserved of it, and may give back.
+    """
+
+    def __init__(
+        self,
+        *,
+        required_nanos: int,
+        available_nanos: int,
+        held_nanos: int,
+        limited_by: Literal["wallet", "hold", "budget"] = "wallet",
+    ) -> None:
         super().__init__(
             f"The balance does not suffice: {required_nanos} nanodollars are needed, {available_nanos} are available."
         )
         self.required_nanos = required_nanos
         self.available_nanos = available_nanos
         self.held_nanos = held_nanos
+        self.limited_by = limited_by
+
+
+@dataclass(frozen=True, kw_only=True)
+class BudgetLeft:
+    """A budget that is used up. `scope` says whose it is: the organization's, a key's, an agent's, an end user's."""
+
+    id: UUID
+    scope: str
+    limit_nanos: int
+    spent_nanos: int
+    resets_at: datetime | None
+
+
+class BudgetExceeded(InsufficientFunds):
+    """What was asked for does not fit into a budget."""
+
+    def __init__(
+        self,
+        *,
+        required_nanos: int,
+        available_nanos: int,
+        held_nanos: int,
+        budget: "BudgetLeft",
+    ) -> None:
+        super().__init__(
+            required_nanos=required_nanos,
+            available_nanos=available_nanos,
+            held_nanos=held_nanos,
+            limited_by="budget",
+        )
+        self.budget = budget
 
 
 class WalletFrozen(BillingError):

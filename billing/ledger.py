@@ -17,6 +17,8 @@ from billing import committer, operations, spool
 from billing.errors import (
     BillingBusy,
     BillingUnavailable,
+    BudgetExceeded,
+    BudgetLeft,
     DuplicateRequest,
     HoldClosed,
     HoldConflict,
@@ -99,8 +101,10 @@ async def hold(
     """Reserve `amount_nanos` on the payer's wallet and open the charge; both are durable when this returns.
 
     `id` names charge and hold for ever; asked for again, the same reservation answers. An amount of 0 reserves nothing
-    and opens the charge only. `key_id`, `agent_id`, `end_user` and `token_id` are whose budgets it counts against.
-    Raises InsufficientFunds, WalletFrozen, NoWallet, DuplicateRequest, HoldConflict, BillingBusy, BillingUnavailable.
+    and opens the charge only. `key_id`, `agent_id`, `end_user` and `token_id` are whose budgets it counts against. With
+    a `parent` it is carved out of that hold of the same payer, and touches neither wallet nor budgets. Raises
+    InsufficientFunds, BudgetExceeded, WalletFrozen, NoWallet, DuplicateRequest, HoldConflict, BillingBusy,
+    BillingUnavailable, and HoldNotFound or HoldClosed of a parent.
     """
     row = (
         id, payer, run_id, min(amount_nanos, MOST_IN_A_WALLET), kind, reference[:200], parent, agent_id, beneficiary,
@@ -109,14 +113,16 @@ async def hold(
     if spool.is_blocking():
         raise BillingUnavailable("Runs that have ended wait to be settled; try again in a moment.")
     answer = await committer.ask(operations.HOLD, (row,))
-    _, outcome, repeated, _, available, held, *_ = answer.rows[0]
+    _, outcome, repeated, _, *room = answer.rows[0]
     match outcome:
         case "held":
             return HoldResult(id=id, amount_nanos=amount_nanos, repeated=repeated and not answer.retried)
         case "insufficient":
-            raise InsufficientFunds(required_nanos=amount_nanos, available_nanos=available, held_nanos=held)
+            raise _too_little(amount_nanos, *room)
         case "frozen":
             raise WalletFrozen("The wallet is frozen; contact the operator of this platform.")
+        case "no_parent" | "parent_closed" | "too_deep":
+            raise HoldNotFound(parent or id) if outcome == "no_parent" else HoldClosed(parent or id)
         case "no_wallet":
             raise NoWallet("There is no wallet of this organization.")
         case "duplicate":
@@ -128,18 +134,28 @@ async def hold(
 async def extend(*, id: UUID, amount_nanos: int) -> None:
     """Grow an open hold to a new total; smaller totals change nothing. Raises InsufficientFunds, HoldClosed."""
     answer = await committer.ask(operations.EXTEND, ((id, min(amount_nanos, MOST_IN_A_WALLET)),))
-    _, outcome, required, available, held, *_ = answer.rows[0]
+    _, outcome, required, *limit = answer.rows[0]
     match outcome:
         case "extended":
             return
         case "insufficient":
-            raise InsufficientFunds(required_nanos=required, available_nanos=available, held_nanos=held)
+            raise _too_little(required, *limit)
         case "frozen":
             raise WalletFrozen("The wallet is frozen; contact the operator of this platform.")
         case "closed":
             raise HoldClosed(id)
         case _:
             raise HoldNotFound(id)
+
+
+def _too_little(required: int, available: int, held: int, limited_by: Any, *budget: Any) -> InsufficientFunds:
+    """The refusal of what does not fit, by the limit that left the least."""
+    room = {"required_nanos": required, "available_nanos": available, "held_nanos": held}
+    if limited_by != "budget":
+        return InsufficientFunds(**room, limited_by=limited_by)
+    id, scope, limit, spent, resets_at = budget
+    left = BudgetLeft(id=id, scope=scope, limit_nanos=limit, spent_nanos=spent, resets_at=resets_at)
+    return BudgetExceeded(**room, budget=left)
 
 
 async def checkpoint(accrued: Mapping[UUID, Rated], *, ttl_s: int = HOLD_SECONDS) -> None:

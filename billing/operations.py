@@ -43,7 +43,9 @@ HOLD = Operation(
     opens=1,
 )  # fmt: skip
 
-LOCK = "SELECT billing_lock(%s::uuid[], %s::uuid[])"
+OPENED_FOR = (1, 6, 13, 7, 14, 15)
+"""Where a hold to be opened says what it will touch: its payer, its parent, its key, agent, end user and token."""
+LOCK = "SELECT billing_lock(%s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::uuid[])"
 BUSY = "SELECT billing_busy(%s::uuid[], %s::uuid[])"
 
 _STATEMENTS = {

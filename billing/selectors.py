@@ -266,8 +266,11 @@ def vitals() -> Vitals:
         cursor.execute(
             """
             WITH held AS (
-                SELECT account_id, count(*) AS holds, sum(amount) AS amount, min(expires_at) AS first_to_expire
-                FROM billing_hold WHERE state = 'open' GROUP BY account_id
+                SELECT account_id, count(*) FILTER (WHERE state = 'open') AS holds,
+                    sum(CASE state WHEN 'open' THEN amount - child_spent ELSE child_reserved END)
+                        FILTER (WHERE parent_id IS NULL) AS amount,
+                    min(expires_at) FILTER (WHERE state = 'open') AS first_to_expire
+                FROM billing_hold WHERE state = 'open' OR child_reserved > 0 GROUP BY account_id
             )
             SELECT coalesce(sum(abs(a.debits_pending - coalesce(h.amount, 0))), 0)
                  + coalesce(sum(greatest(0, a.debits_posted + a.debits_pending - a.credits_posted - a.credit_limit))

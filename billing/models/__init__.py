@@ -2,6 +2,7 @@
 
 from billing.models.account import Account
 from billing.models.alert import BalanceAlert
+from billing.models.budget import Budget, BudgetAlert, BudgetWindow, HoldBudget
 from billing.models.charge import Charge
 from billing.models.hold import Hold
 from billing.models.outbox import Delivery, OutboxEvent
@@ -16,8 +17,8 @@ from billing.models.usage_line import UsageLine
 from billing.models.webhook import WebhookEndpoint
 
 __all__ = [
-    "Account", "BalanceAlert", "Charge", "Delivery", "Discrepancy", "Hold", "InvariantRun", "JournalHour",
-    "OutboxEvent", "Payout", "PayoutAccount", "PayoutBatch", "PriceAcceptance", "PriceItem", "PriceList",
-    "PriceVersion", "Reconciliation", "Seal", "Settlement", "TopUp", "Transfer", "TransferGroup", "UsageHour",
-    "UsageLine", "Watermark", "WebhookEndpoint",
+    "Account", "BalanceAlert", "Budget", "BudgetAlert", "BudgetWindow", "Charge", "Delivery", "Discrepancy", "Hold",
+    "HoldBudget", "InvariantRun", "JournalHour", "OutboxEvent", "Payout", "PayoutAccount", "PayoutBatch",
+    "PriceAcceptance", "PriceItem", "PriceList", "PriceVersion", "Reconciliation", "Seal", "Settlement", "TopUp",
+    "Transfer", "TransferGroup", "UsageHour", "UsageLine", "Watermark", "WebhookEndpoint",
 ]  # fmt: skip

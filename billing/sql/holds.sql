@@ -21,15 +21,28 @@ BEGIN
 END
 $$;
 
--- Everybody takes holds first, then wallets, each in the order of their keys, so nobody waits in a circle.
-CREATE OR REPLACE FUNCTION billing_lock(hold_ids uuid[], organization_ids uuid[]) RETURNS void
+-- Everybody takes holds first, leaves before what they were carved out of, then budget windows, then wallets, each in the
+-- order of their keys, so nobody waits in a circle. Holds that are still to be opened are named by whom they are for.
+CREATE OR REPLACE FUNCTION billing_lock(
+    hold_ids uuid[], organization_ids uuid[], parent_ids uuid[], key_ids uuid[], agent_ids uuid[], end_users text[],
+    token_ids uuid[]
+) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
+    tree uuid[];
     wallets bigint[];
 BEGIN
     PERFORM billing_refuse_strangers(hold_ids, organization_ids);
-    PERFORM FROM billing_hold h WHERE h.id = ANY (hold_ids) ORDER BY h.id FOR NO KEY UPDATE;
+
+    SELECT coalesce(array_agg(DISTINCT t.id), '{}') INTO tree FROM (
+        SELECT unnest(h.ancestors || h.id) AS id FROM billing_hold h WHERE h.id = ANY (hold_ids)
+        UNION ALL
+        SELECT h.id FROM unnest(parent_ids, organization_ids) AS u (id, organization_id)
+        JOIN billing_hold h ON h.id = u.id AND h.organization_id = u.organization_id
+    ) t;
+    PERFORM FROM billing_hold h WHERE h.id = ANY (tree) ORDER BY cardinality(h.ancestors) DESC, h.id FOR NO KEY UPDATE;
+    PERFORM billing_lock_windows(tree, organization_ids, key_ids, agent_ids, end_users, token_ids);
 
     SELECT array_agg(DISTINCT w.id) INTO wallets FROM (
         SELECT h.account_id AS id FROM billing_hold h WHERE h.id = ANY (hold_ids)
@@ -40,8 +53,58 @@ BEGIN
 END
 $$;
 
--- Holds that fit are taken in the order they arrived, so that exactly as many pass as the wallet can pay.
--- An amount of 0 needs no hold and no wallet: only the charge is written.
+-- Who gets what is asked for out of pots with so much room, in the order of items: each item draws the same amount from
+-- each of its pots, all of it or nothing (with `partly`, as much as all of them have). What an item is given may be room
+-- in a pot of its own, for items that come after. One element per item and pot.
+CREATE OR REPLACE FUNCTION billing_allot(
+    items integer[], amounts bigint[], pots text[], rooms bigint[], grows text[], partly boolean
+) RETURNS TABLE (item integer, granted bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp SET enable_hashjoin = on AS $$
+DECLARE
+    asked record;
+    pot integer;
+    remaining bigint[];
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM unnest(amounts, pots, rooms) AS u (amount, pot, room) GROUP BY u.pot HAVING sum(u.amount) > min(u.room)
+    ) THEN
+        RETURN QUERY SELECT DISTINCT u.item, u.amount FROM unnest(items, amounts) AS u (item, amount);
+        RETURN;
+    END IF;
+
+    SELECT array_agg(p.room ORDER BY p.pot) INTO remaining
+    FROM (SELECT u.pot, min(u.room) AS room FROM unnest(pots, rooms) AS u (pot, room) GROUP BY u.pot) p;
+    FOR asked IN
+        WITH numbered AS (
+            SELECT p.pot, row_number() OVER (ORDER BY p.pot)::integer AS n
+            FROM (SELECT DISTINCT u.pot FROM unnest(pots) AS u (pot)) p
+        )
+        SELECT u.item, u.amount, array_agg(numbered.n) AS drawn, min(own.n) AS grows
+        FROM unnest(items, amounts, pots, billing_allot.grows) AS u (item, amount, pot, grows)
+        JOIN numbered ON numbered.pot = u.pot
+        LEFT JOIN numbered own ON own.pot = u.grows
+        GROUP BY u.item, u.amount ORDER BY u.item
+    LOOP
+        item := asked.item;
+        granted := asked.amount;
+        FOREACH pot IN ARRAY asked.drawn LOOP
+            granted := least(granted, greatest(remaining[pot], 0));
+        END LOOP;
+        CONTINUE WHEN granted < asked.amount AND NOT partly;
+        FOREACH pot IN ARRAY asked.drawn LOOP
+            remaining[pot] := remaining[pot] - granted;
+        END LOOP;
+        IF asked.grows IS NOT NULL THEN
+            remaining[asked.grows] := remaining[asked.grows] + granted;
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+
+-- Holds that fit are taken in the order they arrived, so that exactly as many pass as the wallet, its budgets, or the
+-- hold that they are carved out of can pay. An amount of 0 needs no hold and no wallet: only the charge is written.
+-- A parent that is free work has no hold to carve out of: what comes of it is reserved as if it had no parent.
 CREATE OR REPLACE FUNCTION billing_hold_many(
     ids uuid[], organization_ids uuid[], run_ids uuid[], amounts bigint[], kinds text[], refs text[],
     parent_ids uuid[], agent_ids uuid[], beneficiary_ids uuid[], price_version_ids bigint[],
@@ -54,46 +117,60 @@ CREATE OR REPLACE FUNCTION billing_hold_many(
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
-    asked record;
-    wallet bigint;
-    remaining bigint := 0;
-    passed integer[] := '{}';
-    named text[] := '{}';
+    first integer[];
+    passed integer[];
     opened uuid[];
+    draws record;
 BEGIN
-    PERFORM billing_lock('{}', organization_ids);
+    PERFORM billing_lock('{}', organization_ids, parent_ids, key_ids, agent_ids, end_users, token_ids);
 
-    FOR asked IN
-        SELECT first.i, first.amount, first.organization_id || ' ' || first.idempotency_key AS name, a.id AS account_id,
-            a.credits_posted + a.credit_limit - a.debits_posted - a.debits_pending AS available
+    -- What another item of the batch has named already opens nothing, so it uses up nothing either.
+    SELECT array_agg(named.i) INTO first FROM (
+        SELECT DISTINCT ON (once.organization_id, coalesce('key ' || once.idempotency_key, once.id::text) COLLATE "C")
+            once.i::integer AS i
         FROM (
-            SELECT DISTINCT ON (u.id) u.id, u.organization_id, u.amount, u.idempotency_key, u.i
-            FROM unnest(ids, organization_ids, amounts, idempotency_keys)
-                WITH ORDINALITY AS u (id, organization_id, amount, idempotency_key, i)
+            SELECT DISTINCT ON (u.id) u.* FROM unnest(ids, organization_ids, idempotency_keys)
+                WITH ORDINALITY AS u (id, organization_id, idempotency_key, i)
             ORDER BY u.id, u.i
-        ) first
-        LEFT JOIN billing_account a ON a.kind = 'wallet' AND a.organization_id = first.organization_id
-        WHERE (first.amount = 0 OR a.status = 'open')
-            AND NOT EXISTS (SELECT FROM billing_charge c WHERE c.id = first.id)
+        ) once
+        ORDER BY once.organization_id, coalesce('key ' || once.idempotency_key, once.id::text) COLLATE "C", once.i
+    ) named;
+
+    WITH fresh AS (
+        SELECT u.i::integer AS i, u.amount, a.id AS account_id, h.id AS inside,
+            CASE WHEN h.id IS NULL THEN a.credits_posted + a.credit_limit - a.debits_posted - a.debits_pending
+                ELSE h.amount - h.child_spent - h.child_reserved END AS room
+        FROM unnest(ids, organization_ids, amounts, idempotency_keys, parent_ids)
+            WITH ORDINALITY AS u (id, organization_id, amount, idempotency_key, parent_id, i)
+        LEFT JOIN billing_account a ON a.kind = 'wallet' AND a.organization_id = u.organization_id
+        LEFT JOIN billing_charge p ON p.id = u.parent_id AND p.organization_id = u.organization_id
+        LEFT JOIN billing_hold h ON h.charge_id = p.id
+        WHERE u.i = ANY (first)
+            AND (u.amount = 0 OR h.id IS NOT NULL OR a.status = 'open')
+            AND (u.parent_id IS NULL OR p.status = 'authorized' AND coalesce(cardinality(h.ancestors), 0) < 8)
+            AND NOT EXISTS (SELECT FROM billing_charge c WHERE c.id = u.id)
             AND NOT EXISTS (
                 SELECT FROM billing_charge c
-                WHERE c.organization_id = first.organization_id AND c.idempotency_key = first.idempotency_key
+                WHERE c.organization_id = u.organization_id AND c.idempotency_key = u.idempotency_key
             )
-        ORDER BY a.id, first.i
-    LOOP
-        IF asked.account_id IS DISTINCT FROM wallet THEN
-            wallet := asked.account_id;
-            remaining := asked.available;
-        END IF;
-        -- What another item of the batch has named already opens nothing, so it uses up nothing either.
-        IF asked.name = ANY (named) THEN
-            CONTINUE;
-        ELSIF asked.amount = 0 OR asked.amount <= remaining THEN
-            remaining := remaining - asked.amount;
-            passed := passed || asked.i::integer;
-            named := named || coalesce(asked.name, '');
-        END IF;
-    END LOOP;
+    ), drawn AS (
+        SELECT f.i, f.amount, CASE WHEN f.amount <> 0 THEN coalesce(f.inside::text, f.account_id::text) END AS pot, f.room
+        FROM fresh f
+        UNION ALL
+        SELECT f.i, f.amount, 'window ' || w.window_id, w.room
+        FROM billing_windows_for(organization_ids, key_ids, agent_ids, end_users, token_ids) w
+        JOIN fresh f ON f.i = w.item AND f.inside IS NULL AND f.amount <> 0
+        WHERE w.room IS NOT NULL
+    )
+    SELECT array_agg(d.i) FILTER (WHERE d.pot IS NOT NULL) AS items,
+        array_agg(d.amount) FILTER (WHERE d.pot IS NOT NULL) AS amounts,
+        array_agg(d.pot) FILTER (WHERE d.pot IS NOT NULL) AS pots,
+        array_agg(d.room) FILTER (WHERE d.pot IS NOT NULL) AS rooms,
+        coalesce(array_agg(d.i) FILTER (WHERE d.pot IS NULL), '{}') AS free
+    INTO draws FROM drawn d;
+    passed := draws.free || ARRAY(
+        SELECT g.item FROM billing_allot(draws.items, draws.amounts, draws.pots, draws.rooms, '{}', false) g
+    );
 
     WITH wanted AS (
         SELECT u.*
@@ -114,43 +191,57 @@ BEGIN
         ON CONFLICT DO NOTHING
         RETURNING c.id
     ), reserved AS (
-        INSERT INTO billing_hold (id, organization_id, account_id, charge_id, amount, state, expires_at)
-        SELECT w.id, w.organization_id, a.id, w.id, w.amount, 'open', now() + make_interval(secs => w.ttl)
+        INSERT INTO billing_hold (id, organization_id, account_id, charge_id, parent_id, ancestors, amount, state,
+            expires_at)
+        SELECT w.id, w.organization_id, a.id, w.id, p.id, coalesce(p.ancestors || p.id, '{}'), w.amount, 'open',
+            now() + make_interval(secs => w.ttl)
         FROM wanted w
         JOIN charged c ON c.id = w.id
         JOIN billing_account a ON a.kind = 'wallet' AND a.organization_id = w.organization_id
+        LEFT JOIN billing_hold p ON p.charge_id = w.parent_id
         WHERE w.amount <> 0
     )
     SELECT array_agg(c.id) INTO opened FROM charged c;
+    PERFORM billing_bind_holds(opened, organization_ids);
 
     RETURN QUERY
-    SELECT u.i::integer,
-        CASE
-            WHEN c.id IS NOT NULL AND (c.organization_id <> u.organization_id OR c.run_id <> u.run_id
-                OR coalesce(h.amount, 0) < u.amount) THEN 'conflict'
-            WHEN c.id IS NOT NULL THEN 'held'
-            WHEN other.id IS NOT NULL THEN 'duplicate'
-            WHEN a.id IS NULL THEN 'no_wallet'
-            WHEN a.status <> 'open' THEN 'frozen'
-            ELSE 'insufficient'
-        END,
-        NOT coalesce(u.i = ANY (passed) AND u.id = ANY (opened), false),
-        u.amount,
-        coalesce(a.credits_posted + a.credit_limit - a.debits_posted - a.debits_pending, 0),
-        coalesce(a.debits_pending, 0),
-        'wallet', NULL::uuid, NULL, NULL::bigint, NULL::bigint, NULL::timestamptz
-    FROM unnest(ids, organization_ids, run_ids, amounts, idempotency_keys)
-        WITH ORDINALITY AS u (id, organization_id, run_id, amount, idempotency_key, i)
-    LEFT JOIN billing_charge c ON c.id = u.id
-    LEFT JOIN billing_hold h ON h.charge_id = u.id
-    LEFT JOIN billing_charge other
-        ON other.organization_id = u.organization_id AND other.idempotency_key = u.idempotency_key
-    LEFT JOIN billing_account a ON a.kind = 'wallet' AND a.organization_id = u.organization_id
-    ORDER BY u.i;
+    WITH answered AS (
+        SELECT u.i::integer AS i, u.amount, a.id AS account_id, h.id AS inside,
+            NOT coalesce(u.i = ANY (passed) AND u.id = ANY (opened), false) AS repeated,
+            CASE
+                WHEN c.id IS NOT NULL AND (c.organization_id <> u.organization_id OR c.run_id <> u.run_id
+                    OR c.parent_id IS DISTINCT FROM u.parent_id OR coalesce(own.amount, 0) < u.amount) THEN 'conflict'
+                WHEN c.id IS NOT NULL THEN 'held'
+                WHEN other.id IS NOT NULL OR u.idempotency_key IS NOT NULL AND NOT u.i = ANY (first) THEN 'duplicate'
+                WHEN a.id IS NULL THEN 'no_wallet'
+                WHEN u.parent_id IS NOT NULL AND p.id IS NULL THEN 'no_parent'
+                WHEN p.status <> 'authorized' THEN 'parent_closed'
+                WHEN cardinality(h.ancestors) >= 8 THEN 'too_deep'
+                WHEN a.status <> 'open' AND h.id IS NULL THEN 'frozen'
+                ELSE 'insufficient'
+            END AS outcome
+        FROM unnest(ids, organization_ids, run_ids, amounts, idempotency_keys, parent_ids)
+            WITH ORDINALITY AS u (id, organization_id, run_id, amount, idempotency_key, parent_id, i)
+        LEFT JOIN billing_charge c ON c.id = u.id
+        LEFT JOIN billing_hold own ON own.charge_id = u.id
+        LEFT JOIN billing_charge other
+            ON other.organization_id = u.organization_id AND other.idempotency_key = u.idempotency_key
+        LEFT JOIN billing_account a ON a.kind = 'wallet' AND a.organization_id = u.organization_id
+        LEFT JOIN billing_charge p ON p.id = u.parent_id AND p.organization_id = u.organization_id
+        LEFT JOIN billing_hold h ON h.charge_id = p.id
+    )
+    SELECT r.i, r.outcome, r.repeated, r.amount, coalesce(t.available, 0), coalesce(t.held, 0), t.limited_by,
+        t.budget_id, t.budget_scope, t.budget_limit, t.budget_spent, t.resets_at
+    FROM answered r
+    LEFT JOIN LATERAL billing_tightest(r.inside, r.account_id, ARRAY(
+        SELECT w.window_id FROM billing_windows_for(organization_ids[r.i:r.i], key_ids[r.i:r.i], agent_ids[r.i:r.i],
+            end_users[r.i:r.i], token_ids[r.i:r.i]) w
+    )) t ON r.outcome = 'insufficient'
+    ORDER BY r.i;
 END
 $$;
 
--- Grow open holds to new totals, in the order asked for; the part a wallet cannot pay is refused.
+-- Grow open holds to new totals, in the order asked for, a child out of its parent; what does not fit is refused.
 CREATE OR REPLACE FUNCTION billing_extend_many(ids uuid[], amounts bigint[])
 RETURNS TABLE (
     item integer, outcome text, required bigint, available bigint, held bigint, limited_by text, budget_id uuid,
@@ -159,34 +250,41 @@ RETURNS TABLE (
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
-    asked record;
-    wallet bigint;
-    remaining bigint := 0;
-    passed uuid[] := '{}';
+    draws record;
+    passed uuid[];
 BEGIN
-    PERFORM billing_lock(ids, '{}');
+    PERFORM billing_lock(ids, '{}', '{}', '{}', '{}', '{}', '{}');
 
-    FOR asked IN
-        SELECT h.id, a.id AS account_id, most.amount - h.amount AS growth,
-            a.credits_posted + a.credit_limit - a.debits_posted - a.debits_pending AS available
+    WITH growing AS (
+        SELECT most.i::integer AS i, h.id, most.amount - h.amount AS growth, h.parent_id, h.account_id
         FROM (
             SELECT u.id, max(u.amount) AS amount, min(u.i) AS i
             FROM unnest(ids, amounts) WITH ORDINALITY AS u (id, amount, i)
             GROUP BY u.id
         ) most
         JOIN billing_hold h ON h.id = most.id AND h.state = 'open' AND h.amount < most.amount
-        JOIN billing_account a ON a.id = h.account_id AND a.status = 'open'
-        ORDER BY a.id, most.i
-    LOOP
-        IF asked.account_id IS DISTINCT FROM wallet THEN
-            wallet := asked.account_id;
-            remaining := asked.available;
-        END IF;
-        IF asked.growth <= remaining THEN
-            remaining := remaining - asked.growth;
-            passed := passed || asked.id;
-        END IF;
-    END LOOP;
+    ), drawn AS (
+        SELECT g.i, g.id, g.growth, a.id::text AS pot,
+            a.credits_posted + a.credit_limit - a.debits_posted - a.debits_pending AS room
+        FROM growing g JOIN billing_account a ON a.id = g.account_id AND a.status = 'open'
+        WHERE g.parent_id IS NULL
+        UNION ALL
+        SELECT g.i, g.id, g.growth, 'window ' || w.id, w."limit" - w.held - w.spent
+        FROM growing g
+        JOIN billing_account a ON a.id = g.account_id AND a.status = 'open'
+        JOIN billing_holdbudget b ON b.hold_id = g.id
+        JOIN billing_budgetwindow w ON w.id = b.window_id AND w.allowed IS NOT NULL
+        UNION ALL
+        SELECT g.i, g.id, g.growth, p.id::text, p.amount - p.child_spent - p.child_reserved
+        FROM growing g JOIN billing_hold p ON p.id = g.parent_id AND p.state = 'open'
+    )
+    SELECT array_agg(d.i) AS items, array_agg(d.growth) AS amounts, array_agg(d.pot) AS pots,
+        array_agg(d.room) AS rooms, array_agg(d.id::text) AS grows
+    INTO draws FROM drawn d;
+    passed := ARRAY(
+        SELECT ids[g.item]
+        FROM billing_allot(draws.items, draws.amounts, draws.pots, draws.rooms, draws.grows, false) g
+    );
 
     UPDATE billing_hold h
     SET amount = most.amount
@@ -194,22 +292,26 @@ BEGIN
     WHERE h.id = most.id AND h.id = ANY (passed);
 
     RETURN QUERY
-    SELECT u.i::integer,
-        CASE
-            WHEN h.id IS NULL THEN 'unknown'
-            WHEN h.state <> 'open' THEN 'closed'
-            WHEN h.amount >= u.amount THEN 'extended'
-            WHEN a.status <> 'open' THEN 'frozen'
-            ELSE 'insufficient'
-        END,
-        greatest(u.amount - h.amount, 0),
-        coalesce(a.credits_posted + a.credit_limit - a.debits_posted - a.debits_pending, 0),
-        coalesce(a.debits_pending, 0),
-        'wallet', NULL::uuid, NULL, NULL::bigint, NULL::bigint, NULL::timestamptz
-    FROM unnest(ids, amounts) WITH ORDINALITY AS u (id, amount, i)
-    LEFT JOIN billing_hold h ON h.id = u.id
-    LEFT JOIN billing_account a ON a.id = h.account_id
-    ORDER BY u.i;
+    WITH answered AS (
+        SELECT u.i::integer AS i, greatest(u.amount - h.amount, 0) AS required, h.parent_id, h.account_id, h.id,
+            CASE
+                WHEN h.id IS NULL THEN 'unknown'
+                WHEN h.state <> 'open' THEN 'closed'
+                WHEN h.amount >= u.amount THEN 'extended'
+                WHEN a.status <> 'open' AND h.parent_id IS NULL THEN 'frozen'
+                ELSE 'insufficient'
+            END AS outcome
+        FROM unnest(ids, amounts) WITH ORDINALITY AS u (id, amount, i)
+        LEFT JOIN billing_hold h ON h.id = u.id
+        LEFT JOIN billing_account a ON a.id = h.account_id
+    )
+    SELECT r.i, r.outcome, r.required, coalesce(t.available, 0), coalesce(t.held, 0), t.limited_by, t.budget_id,
+        t.budget_scope, t.budget_limit, t.budget_spent, t.resets_at
+    FROM answered r
+    LEFT JOIN LATERAL billing_tightest(r.parent_id, r.account_id, ARRAY(
+        SELECT b.window_id FROM billing_holdbudget b WHERE b.hold_id = r.id
+    )) t ON r.outcome = 'insufficient'
+    ORDER BY r.i;
 END
 $$;
 
@@ -222,7 +324,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
     PERFORM billing_refuse_strangers(ids, '{}');
-    PERFORM FROM billing_hold h WHERE h.id = ANY (ids) ORDER BY h.id FOR NO KEY UPDATE;
+    PERFORM FROM billing_hold h WHERE h.id = ANY (ids) ORDER BY cardinality(h.ancestors) DESC, h.id FOR NO KEY UPDATE;
 
     UPDATE billing_hold h
     SET accrued_cost = greatest(h.accrued_cost, most.cost),
@@ -244,7 +346,7 @@ RETURNS TABLE (item integer, outcome text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 BEGIN
-    PERFORM billing_lock(ids, '{}');
+    PERFORM billing_lock(ids, '{}', '{}', '{}', '{}', '{}', '{}');
 
     UPDATE billing_hold h SET state = 'released', closed_at = clock_timestamp()
     WHERE h.id = ANY (ids) AND h.state = 'open';

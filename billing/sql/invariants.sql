@@ -9,7 +9,8 @@ WITH moved AS (
     ) side
     GROUP BY side.account_id
 ), reserved AS (
-    SELECT account_id, sum(amount) AS pending FROM billing_hold WHERE state = 'open' GROUP BY account_id
+    SELECT account_id, sum(CASE state WHEN 'open' THEN amount - child_spent ELSE child_reserved END) AS pending
+    FROM billing_hold WHERE parent_id IS NULL AND (state = 'open' OR child_reserved > 0) GROUP BY account_id
 )
 SELECT 'debits equal credits', abs(coalesce(sum(m.debits - m.credits), 0))::bigint FROM moved m
 UNION ALL
@@ -54,7 +55,8 @@ WHERE (provider.owed, provider.lost)
 UNION ALL
 SELECT 'a charge stays within the hold and what the wallet gave beyond', count(*)
 FROM billing_settlement s JOIN billing_hold h ON h.id = s.hold_id
-WHERE s.charged > s.reserved + s.overrun OR s.reserved <> (CASE h.state WHEN 'settled' THEN h.amount ELSE 0 END)
+WHERE s.charged > s.reserved + s.overrun
+    OR CASE h.state WHEN 'settled' THEN s.reserved + h.child_spent + h.child_reserved > h.amount ELSE s.reserved <> 0 END
 UNION ALL
 SELECT 'beyond its hold a charge pays the platform''s own cost only', count(*)
 FROM billing_settlement s JOIN billing_hold h ON h.id = s.hold_id
@@ -96,4 +98,37 @@ WHERE NOT EXISTS (
     SELECT FROM billing_transfer t JOIN billing_account a ON a.id = t.credit_id
     WHERE t.group_id = u.group_id AND t.amount = u.amount AND a.kind = 'wallet'
         AND a.organization_id = u.organization_id
-);
+)
+UNION ALL
+SELECT 'what children use of a hold is what they reserve and have spent', count(*)
+FROM billing_hold p
+LEFT JOIN LATERAL (
+    SELECT sum(CASE c.state WHEN 'open' THEN c.amount - c.child_spent ELSE c.child_reserved END) AS reserved,
+        sum(c.child_spent + coalesce(s.charged - s.overrun, 0)) AS spent
+    FROM billing_hold c LEFT JOIN billing_settlement s ON s.hold_id = c.id
+    WHERE c.parent_id = p.id
+) child ON true
+WHERE (p.child_reserved, p.child_spent) <> (coalesce(child.reserved, 0), coalesce(child.spent, 0))
+UNION ALL
+SELECT 'a tree of holds stays on one wallet', count(*)
+FROM billing_hold c JOIN billing_hold p ON p.id = c.parent_id
+WHERE c.account_id <> p.account_id OR c.ancestors <> p.ancestors || p.id
+UNION ALL
+SELECT 'no budget is exceeded', count(*) FROM billing_budgetwindow WHERE held + spent > allowed
+UNION ALL
+SELECT 'what counts in a budget''s window is what its holds reserve and have spent', count(*)
+FROM billing_budgetwindow w
+LEFT JOIN LATERAL (
+    SELECT sum(CASE h.state WHEN 'open' THEN h.amount - h.child_spent ELSE h.child_reserved END) AS held,
+        sum(h.child_spent + coalesce(s.charged - s.overrun, 0)) AS spent
+    FROM billing_holdbudget b JOIN billing_hold h ON h.id = b.hold_id LEFT JOIN billing_settlement s ON s.hold_id = h.id
+    WHERE b.window_id = w.id
+) root ON true
+LEFT JOIN LATERAL (
+    SELECT sum(s.overrun) AS beyond
+    FROM billing_holdbudget b
+    JOIN billing_hold h ON h.id = b.hold_id OR h.ancestors[1] = b.hold_id
+    JOIN billing_settlement s ON s.hold_id = h.id AND s.overrun > 0
+    WHERE b.window_id = w.id
+) over ON true
+WHERE (w.held, w.spent) <> (coalesce(root.held, 0), coalesce(root.spent, 0) + coalesce(over.beyond, 0));

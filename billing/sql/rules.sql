@@ -60,8 +60,15 @@ $$;
 CREATE OR REPLACE FUNCTION billing_guard_hold() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
-        IF NEW.state <> 'open' THEN
+        IF NEW.state <> 'open' OR NEW.child_reserved + NEW.child_spent <> 0 THEN
             RAISE EXCEPTION 'hold % must start open', NEW.id USING ERRCODE = 'restrict_violation';
+        ELSIF NEW.parent_id IS NOT NULL AND NOT EXISTS (
+            SELECT FROM billing_hold p
+            WHERE p.id = NEW.parent_id AND p.ancestors || p.id = NEW.ancestors AND p.account_id = NEW.account_id
+                AND p.state = 'open'
+        ) THEN
+            RAISE EXCEPTION 'hold % must be carved out of an open hold on the same wallet', NEW.id
+                USING ERRCODE = 'restrict_violation';
         END IF;
     ELSIF (NEW.id, NEW.organization_id, NEW.account_id, NEW.charge_id, NEW.parent_id, NEW.ancestors, NEW.opened_at)
             IS DISTINCT FROM (OLD.id, OLD.organization_id, OLD.account_id, OLD.charge_id, OLD.parent_id, OLD.ancestors,
@@ -69,6 +76,12 @@ BEGIN
         RAISE EXCEPTION 'hold % stays what it is', OLD.id USING ERRCODE = 'restrict_violation';
     ELSIF NEW.amount < OLD.amount THEN
         RAISE EXCEPTION 'the amount of hold % only grows', OLD.id USING ERRCODE = 'restrict_violation';
+    ELSIF (NEW.child_reserved, NEW.child_spent) IS DISTINCT FROM (OLD.child_reserved, OLD.child_spent)
+            AND pg_trigger_depth() < 2 THEN
+        RAISE EXCEPTION 'what the children of hold % use changes only by them', OLD.id
+            USING ERRCODE = 'restrict_violation';
+    ELSIF OLD.state <> 'open' AND pg_trigger_depth() > 1 AND (NEW.state, NEW.amount) = (OLD.state, OLD.amount) THEN
+        RETURN NEW;  -- only its children go on
     ELSIF NOT (OLD.state = 'open' OR (OLD.state = 'expired' AND NEW.state = 'late')) THEN
         RAISE EXCEPTION 'hold % is % and stays so', OLD.id, OLD.state USING ERRCODE = 'restrict_violation';
     ELSIF OLD.state = 'open' AND NEW.state = 'late' THEN
@@ -80,18 +93,41 @@ BEGIN
 END
 $$;
 
-CREATE OR REPLACE FUNCTION billing_reserve_new_holds() RETURNS trigger LANGUAGE plpgsql AS $$
+-- What a hold without a parent reserves is set aside in its wallet, what a child reserves in its parent.
+CREATE OR REPLACE FUNCTION billing_reserve_new_holds() RETURNS trigger LANGUAGE plpgsql
+    SET enable_hashjoin = on AS $$
 BEGIN
     UPDATE billing_account a
     SET debits_pending = a.debits_pending + opened.amount
-    FROM (SELECT n.account_id, sum(n.amount)::bigint AS amount FROM added n GROUP BY n.account_id) opened
+    FROM (
+        SELECT n.account_id, sum(n.amount)::bigint AS amount FROM added n WHERE n.parent_id IS NULL
+        GROUP BY n.account_id
+    ) opened
     WHERE a.id = opened.account_id;
+
+    IF EXISTS (SELECT FROM added n WHERE n.parent_id IS NOT NULL) THEN
+        UPDATE billing_hold p
+        SET child_reserved = p.child_reserved + carved.amount
+        FROM (
+            SELECT n.parent_id, sum(n.amount)::bigint AS amount FROM added n WHERE n.parent_id IS NOT NULL
+            GROUP BY n.parent_id
+        ) carved
+        WHERE p.id = carved.parent_id;
+    END IF;
     RETURN NULL;
 END
 $$;
 
-CREATE OR REPLACE FUNCTION billing_reserve_changed_holds() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Above a hold its amount is reserved, less what its children have spent; once it has ended, what its open children
+-- still reserve. A change of that goes one step up: to the wallet and the budget windows, or to the parent, whose own
+-- change then goes on from there. So does what was spent. What a child spent beyond its hold was never its parent's: the
+-- wallet paid it, and only the windows hear of it.
+CREATE OR REPLACE FUNCTION billing_reserve_changed_holds() RETURNS trigger LANGUAGE plpgsql
+    SET enable_hashjoin = on AS $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM after) THEN
+        RETURN NULL;  -- a statement that changed nothing comes here as well, and there is nothing further up
+    END IF;
     IF EXISTS (
         SELECT FROM after n
         WHERE n.state IN ('settled', 'late') AND NOT EXISTS (SELECT FROM billing_settlement s WHERE s.hold_id = n.id)
@@ -99,16 +135,38 @@ BEGIN
         RAISE EXCEPTION 'a hold is settled by its settlement only' USING ERRCODE = 'restrict_violation';
     END IF;
 
-    UPDATE billing_account a
-    SET debits_pending = a.debits_pending + changed.amount
-    FROM (
-        SELECT n.account_id,
-            sum(CASE n.state WHEN 'open' THEN n.amount ELSE 0 END
-                - CASE o.state WHEN 'open' THEN o.amount ELSE 0 END)::bigint AS amount
+    WITH changed AS MATERIALIZED (
+        SELECT n.id, n.parent_id, n.account_id, coalesce(n.ancestors[1], n.id) AS root_id,
+            CASE n.state WHEN 'open' THEN n.amount - n.child_spent ELSE n.child_reserved END
+                - CASE o.state WHEN 'open' THEN o.amount - o.child_spent ELSE o.child_reserved END AS reserved,
+            n.child_spent - o.child_spent + coalesce(s.charged - s.overrun, 0) AS spent,
+            coalesce(s.overrun, 0) AS beyond
         FROM after n JOIN before o ON o.id = n.id
-        GROUP BY n.account_id
-    ) changed
-    WHERE a.id = changed.account_id AND changed.amount <> 0;
+        LEFT JOIN billing_settlement s
+            ON s.hold_id = n.id AND n.state IN ('settled', 'late') AND n.state IS DISTINCT FROM o.state
+    ), wallets AS (
+        UPDATE billing_account a SET debits_pending = a.debits_pending + c.reserved
+        FROM (
+            SELECT u.account_id, sum(u.reserved)::bigint AS reserved FROM changed u WHERE u.parent_id IS NULL
+            GROUP BY u.account_id
+        ) c
+        WHERE a.id = c.account_id AND c.reserved <> 0
+    ), windows AS (
+        UPDATE billing_budgetwindow w SET held = w.held + c.reserved, spent = w.spent + c.spent
+        FROM (
+            SELECT b.window_id, coalesce(sum(u.reserved) FILTER (WHERE u.parent_id IS NULL), 0)::bigint AS reserved,
+                (coalesce(sum(u.spent) FILTER (WHERE u.parent_id IS NULL), 0) + sum(u.beyond))::bigint AS spent
+            FROM changed u JOIN billing_holdbudget b ON b.hold_id = u.root_id
+            GROUP BY b.window_id
+        ) c
+        WHERE w.id = c.window_id AND (c.reserved, c.spent) <> (0, 0)
+    )
+    UPDATE billing_hold p SET child_reserved = p.child_reserved + c.reserved, child_spent = p.child_spent + c.spent
+    FROM (
+        SELECT u.parent_id, sum(u.reserved)::bigint AS reserved, sum(u.spent)::bigint AS spent
+        FROM changed u WHERE u.parent_id IS NOT NULL GROUP BY u.parent_id
+    ) c
+    WHERE p.id = c.parent_id AND (c.reserved, c.spent) <> (0, 0);
     RETURN NULL;
 END
 $$;

@@ -9,7 +9,8 @@
 -- Beyond it the wallet pays, with what it has left at that instant, for the platform's own cost and for nothing else:
 -- whoever made a run dearer than was agreed earns nothing by it. The cost that is then still unpaid is the platform's
 -- loss. A hold that expired keeps nothing aside any more: its late settlement is bounded by it in the same way, and lives
--- off what the wallet has left.
+-- off what the wallet has left. What children of a hold have reserved or spent of it is not there for itself. What is paid
+-- beyond a hold counts in its budgets as well, and only as far as they have room.
 CREATE OR REPLACE FUNCTION billing_settle_many(
     ids uuid[], costs bigint[], markups bigint[], fees bigint[], platform_credentials boolean[],
     sources text[], statuses text[], finish_reasons text[], lines jsonb[]
@@ -20,16 +21,16 @@ DECLARE
     settled uuid[];
     ended uuid[];
 BEGIN
-    PERFORM billing_lock(ids, '{}');
+    PERFORM billing_lock(ids, '{}', '{}', '{}', '{}', '{}', '{}');
 
     WITH asked AS (
-        SELECT DISTINCT ON (u.id) u.*
+        SELECT DISTINCT ON (u.id) u.id, u.cost, u.markup, u.fee, u.platform_credential, u.source, u.i::integer AS i
         FROM unnest(ids, costs, markups, fees, platform_credentials, sources)
             WITH ORDINALITY AS u (id, cost, markup, fee, platform_credential, source, i)
         ORDER BY u.id, u.i
     ), due AS (
         SELECT asked.*, h.organization_id, c.beneficiary_id, h.account_id, h.state = 'expired' AS late,
-            CASE h.state WHEN 'open' THEN h.amount ELSE 0 END AS reserved,
+            CASE h.state WHEN 'open' THEN h.amount - h.child_spent - h.child_reserved ELSE 0 END AS reserved,
             CASE
                 WHEN c.beneficiary_id IS NULL THEN 0
                 WHEN asked.platform_credential THEN asked.markup
@@ -41,7 +42,8 @@ BEGIN
                 WHEN c.beneficiary_id IS NULL THEN asked.cost + asked.markup
                 ELSE asked.cost
             END AS platform_due,
-            CASE WHEN asked.platform_credential THEN asked.cost ELSE 0 END AS own_cost, h.amount AS agreed,
+            CASE WHEN asked.platform_credential THEN asked.cost ELSE 0 END AS own_cost,
+            h.amount - h.child_spent - h.child_reserved AS agreed, coalesce(h.ancestors[1], h.id) AS root_id,
             a.credits_posted + a.credit_limit - a.debits_posted - a.debits_pending AS available
         FROM asked
         JOIN billing_hold h ON h.id = asked.id AND h.state IN ('open', 'expired')
@@ -50,13 +52,25 @@ BEGIN
     ), payable AS (
         SELECT due.*, greatest(own_cost, least(creator_due + platform_due, agreed)) AS price FROM due
     ), beyond AS (
-        SELECT payable.*, greatest(price - reserved, 0) AS excess,
-            sum(greatest(price - reserved, 0)) OVER (PARTITION BY account_id ORDER BY i) AS so_far
-        FROM payable
+        SELECT payable.*, greatest(price - reserved, 0) AS excess FROM payable
+    ), drawn AS (
+        SELECT b.i, b.excess, b.account_id::text AS pot, b.available AS room FROM beyond b WHERE b.excess > 0
+        UNION ALL
+        SELECT b.i, b.excess, 'window ' || w.id, greatest(w.allowed - w.held - w.spent, 0)
+        FROM beyond b
+        JOIN billing_holdbudget bound ON bound.hold_id = b.root_id
+        JOIN billing_budgetwindow w ON w.id = bound.window_id AND w.allowed IS NOT NULL
+        WHERE b.excess > 0
+    ), allotted AS (
+        SELECT g.* FROM (
+            SELECT array_agg(d.i) AS items, array_agg(d.excess) AS amounts, array_agg(d.pot) AS pots,
+                array_agg(d.room) AS rooms
+            FROM drawn d
+        ) a CROSS JOIN LATERAL billing_allot(a.items, a.amounts, a.pots, a.rooms, '{}', true) g
+        WHERE a.items IS NOT NULL
     ), granted AS (
-        SELECT beyond.*,
-            (least(available, so_far) - least(available, so_far - excess))::bigint AS overrun
-        FROM beyond
+        SELECT beyond.*, coalesce(allotted.granted, 0) AS overrun
+        FROM beyond LEFT JOIN allotted ON allotted.item = beyond.i
     ), shared AS (
         SELECT granted.*, price - excess + overrun AS paid, least(platform_due, price - excess + overrun) AS platform_share
         FROM granted
@@ -228,24 +242,51 @@ LANGUAGE sql IMMUTABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg
     WHERE u.nanos > 0;
 $$;
 
--- Close what nobody came back for: settle what was checkpointed, release the rest. One sweeper at a time; answers how
--- many holds it closed.
+-- Close what nobody came back for: settle what was checkpointed, release the rest; children before what they were carved
+-- out of, so that a parent has all of its own again. One sweeper at a time; answers how many holds it closed.
 CREATE OR REPLACE FUNCTION billing_sweep(most integer) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     due uuid[];
+    closed integer := 0;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtextextended('billing_sweep', 0)) THEN
         RETURN 0;
     END IF;
 
-    SELECT coalesce(array_agg(late.id), '{}') INTO due FROM (
-        SELECT h.id FROM billing_hold h WHERE h.state = 'open' AND h.expires_at < now()
-        ORDER BY h.expires_at LIMIT most FOR NO KEY UPDATE SKIP LOCKED
-    ) late;
-    -- Every wallet that this will touch, at once: those of spent holds first would be a second order of locking.
-    PERFORM billing_lock(due, '{}');
+    LOOP
+        SELECT coalesce(array_agg(late.id), '{}') INTO due FROM (
+            SELECT h.id FROM billing_hold h WHERE h.state = 'open' AND h.expires_at < now() AND NOT EXISTS (
+                SELECT FROM billing_hold child
+                WHERE child.parent_id = h.id AND child.state = 'open' AND child.expires_at < now()
+            )
+            ORDER BY h.expires_at LIMIT most - closed FOR NO KEY UPDATE SKIP LOCKED
+        ) late;
+        EXIT WHEN due = '{}';
+        PERFORM billing_close_overdue(due);
+        closed := closed + cardinality(due);
+        EXIT WHEN closed >= most;
+    END LOOP;
+
+    -- Free work has no hold that could expire, and no heartbeat; a day is the longest that a run may be allowed to take.
+    UPDATE billing_charge c SET status = 'orphaned', finished_at = clock_timestamp()
+    WHERE c.status = 'authorized' AND c.id IN (
+        SELECT f.id FROM billing_charge f
+        WHERE f.status = 'authorized' AND f.started_at < now() - interval '25 hours'
+            AND NOT EXISTS (SELECT FROM billing_hold h WHERE h.charge_id = f.id)
+        ORDER BY f.id LIMIT most FOR NO KEY UPDATE SKIP LOCKED
+    );
+    RETURN closed;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION billing_close_overdue(due uuid[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+BEGIN
+    -- Everything that this will touch, at once: the wallets of spent holds first would be a second order of locking.
+    PERFORM billing_lock(due, '{}', '{}', '{}', '{}', '{}', '{}');
 
     PERFORM billing_settle_many(array_agg(spent.id), array_agg(spent.accrued_cost), array_agg(spent.accrued_markup),
         array_agg(spent.accrued_fee), array_agg(spent.platform_credential), array_agg('checkpoint'::text),
@@ -260,15 +301,7 @@ BEGIN
 
     UPDATE billing_hold h SET state = 'expired', closed_at = clock_timestamp()
     WHERE h.id = ANY (due) AND h.state = 'open';
-
-    -- Free work has no hold that could expire, and no heartbeat; a day is the longest that a run may be allowed to take.
     UPDATE billing_charge c SET status = 'orphaned', finished_at = clock_timestamp()
-    WHERE c.status = 'authorized' AND (c.id = ANY (due) OR c.id IN (
-        SELECT f.id FROM billing_charge f
-        WHERE f.status = 'authorized' AND f.started_at < now() - interval '25 hours'
-            AND NOT EXISTS (SELECT FROM billing_hold h WHERE h.charge_id = f.id)
-        ORDER BY f.id LIMIT most FOR NO KEY UPDATE SKIP LOCKED
-    ));
-    RETURN cardinality(due);
+    WHERE c.id = ANY (due) AND c.status = 'authorized';
 END
 $$;
