@@ -47,7 +47,7 @@ def _environment() -> dict[str, str]:
     return {
         **LIFTED,
         "ROBUTLER_ENV": "test",
-        "ROBUTLER_VAR_DIR": str(HOME / "var"),
+        "ROBUTLER_VAR_DIR": str(HOME / "var" / WORKER),
         **{name: SERVER.dsn(role=f"robutler_{role}", database=f"robutler_{WORKER}") for role, name in ROLES.items()},
     }
 

@@ -166,9 +166,11 @@ def _reservation(
 
 
 def _own_bytes(agent: BaseAgent) -> int:
-    """What the agent itself adds to every call: its instructions and its tools."""
-    tools = sum(len(msgspec.json.encode(tool.definition)) for tool in agent.tools.values())
-    return len(agent.instructions.encode()) + tools
+    """What the agent itself adds to every call: its instructions and its tools, as they are sent."""
+    message = {"role": "system", "content": agent.instructions}
+    tools = [tool.definition for tool in agent.tools.values()]
+    instructed = len(msgspec.json.encode(message)) + 1 if agent.instructions else 0
+    return instructed + len(msgspec.json.encode(tools))
 
 
 def _record(caller: Caller, version: Resolved, request: RunRequest, public_name: str) -> RunRecord:

@@ -41,7 +41,12 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name="UsageLine",
             fields=[
-                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "charge_id", "number", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
                 (
                     "organization",
                     models.ForeignKey(
@@ -130,7 +135,6 @@ class Migration(migrations.Migration):
                         condition=models.Q(("hold__isnull", True), ("hold", models.F("charge")), _connector="OR"),
                         name="usage_line_hold_is_of_its_charge",
                     ),
-                    models.UniqueConstraint(fields=("charge", "number"), name="usage_line_number"),
                 ],
             },
         ),

@@ -53,6 +53,7 @@ class UsageHour(models.Model):
 
     class Meta:
         constraints = (
+            models.UniqueConstraint(fields=("organization", "id"), name="usage_hour_of_organization"),
             models.UniqueConstraint(
                 fields=("hour", "organization", "beneficiary", "agent_id", "reference", "model", "key_id"),
                 name="usage_hour_once",

@@ -16,7 +16,7 @@ class UsageLine(models.Model):
     and `price_pico` the basis points.
     """
 
-    id = models.BigAutoField(primary_key=True)
+    pk = models.CompositePrimaryKey("charge_id", "number")
     organization = models.ForeignKey(
         "tenants.Organization", models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
@@ -63,7 +63,6 @@ class UsageLine(models.Model):
             models.CheckConstraint(
                 condition=Q(hold__isnull=True) | Q(hold=F("charge")), name="usage_line_hold_is_of_its_charge"
             ),
-            models.UniqueConstraint(fields=("charge", "number"), name="usage_line_number"),
         )
         indexes = (models.Index(fields=("organization", "created_at"), name="usage_line_by_organization"),)
 

@@ -50,7 +50,7 @@ def charged(acme: Organization, globex: Organization) -> Any:
         beneficiary=globex.id,
     )
     money.run(reserved)
-    money.settle(id, cost=100, markup=40, fee=5, lines=(USED,))
+    money.settle(id, cost=100, markup=40, fee=5, lines=(USED, money.flat("markup", 40), money.flat("fee", 5)))
     figures.caught_up()
     return id
 

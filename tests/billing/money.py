@@ -11,6 +11,7 @@ import psycopg
 from django.db import connections
 
 from billing import ledger, selectors
+from billing.lines import Line, Part
 from billing.models import Hold
 from billing.pricing import PriceTerms, Rated
 from tenants.context import platform_context
@@ -68,6 +69,12 @@ def settle(
             **ending,
         )
     )
+
+
+def flat(part: Part, nanos: int) -> Line:
+    """A line of a bill that says how much and no more."""
+    pico = nanos * 1_000
+    return Line(part=part, sku="test", unit="call", quantity=1, price_pico=pico, amount_pico=pico, source="provider")
 
 
 def release(id: UUID) -> None:

@@ -105,13 +105,13 @@ def let_time_pass(payout: Payout) -> None:
 def backdate(creator: Organization, *, days: int) -> None:
     """Everything a creator earned so far was earned so many days earlier."""
     with connections["owner"].cursor() as cursor:
-        cursor.execute("ALTER TABLE billing_transfer DISABLE TRIGGER append_only")
-        cursor.execute(
-            "UPDATE billing_transfer SET created_at = created_at - make_interval(days => %s)"
-            " WHERE credit_organization_id = %s",
-            (days, creator.id),
-        )
-        cursor.execute("ALTER TABLE billing_transfer ENABLE TRIGGER append_only")
+        for table, whose in (("transfer", "credit_organization_id"), ("settlement", "beneficiary_id")):
+            cursor.execute(f"ALTER TABLE billing_{table} DISABLE TRIGGER append_only")
+            cursor.execute(
+                f"UPDATE billing_{table} SET created_at = created_at - make_interval(days => %s) WHERE {whose} = %s",
+                (days, creator.id),
+            )
+            cursor.execute(f"ALTER TABLE billing_{table} ENABLE TRIGGER append_only")
 
 
 class Bank:

@@ -216,7 +216,7 @@ def owe_back(creator: Organization, nanos: int) -> None:
     with connections["owner"].cursor() as cursor:
         cursor.execute(
             "SELECT billing_post(%s, 'adjustment', %s, 'test', 'refund', NULL, ARRAY[billing_account_of(%s,"
-            " 'creator_clawback')], ARRAY[billing_platform_account('suspense')], ARRAY[%s::bigint])",
+            " 'creator_clawback')], ARRAY[billing_platform_account('refund_contra')], ARRAY[%s::bigint])",
             (f"test:{uuid4()}", creator.id, creator.id, nanos),
         )
 

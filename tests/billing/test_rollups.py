@@ -189,9 +189,7 @@ def test_nobody_writes_figures_by_hand(table: str, database: None) -> None:
 
 def _rows() -> list[tuple[Any, ...]]:
     with money.everything():
-        usage = UsageHour.objects.order_by("hour", "organization_id", "beneficiary_id", "reference")
-        journal = JournalHour.objects.order_by("hour", "kind", "debit_id", "credit_id")
         return [
-            *usage.values_list("hour", "organization_id", "charged", "calls"),
-            *journal.values_list("hour", "kind", "debit_id", "credit_id", "amount"),
+            *sorted(UsageHour.objects.values_list("hour", "organization_id", "charged", "calls")),
+            *sorted(JournalHour.objects.values_list("hour", "kind", "debit_id", "credit_id", "amount")),
         ]

@@ -59,7 +59,8 @@ def charged(acme: Any, globex: Any) -> Any:
             source="provider",
         )
         last = money.hold(acme, 10**6, creator=globex), model
-        money.settle(last[0], cost=cost, markup=40, fee=250, lines=(line,))
+        bill = (line, money.flat("markup", 40), money.flat("fee", 250))
+        money.settle(last[0], cost=cost, markup=40, fee=250, lines=bill)
     figures.caught_up()
     return last
 
