@@ -142,3 +142,35 @@ class InvalidWebhook(BillingError):
 
 class WebhookNotFound(BillingError):
     """There is no such endpoint of this organization."""
+
+
+class MovementRefused(BillingError):
+    """The books do not allow what a person asked for; `outcome` is the word for why, and nothing has moved."""
+
+    def __init__(self, message: str, *, outcome: str) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+
+
+class MovementConflict(BillingError):
+    """The id is taken by another movement, or by the same with another amount."""
+
+
+class MovementNotFound(BillingError):
+    """There is nothing of this id to move, to decide about, or to give back."""
+
+
+class GatewayRefused(BillingError):
+    """The company that collects payments does not answer, or not as it should; trying again later may help."""
+
+
+class NoGateway(BillingError):
+    """Nobody collects payments for this installation: money is entered by the operator."""
+
+
+class ForgedEvent(BillingError):
+    """An event that does not carry the signature of the gateway whose it claims to be."""
+
+
+class StaleEvent(BillingError):
+    """A signed event that is too old: somebody may be sending it again."""

@@ -2,9 +2,7 @@
 
 import base64
 import binascii
-import os
 import re
-import secrets
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote, urlsplit
@@ -13,10 +11,11 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator, mode
 from pydantic.fields import FieldInfo
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from robutler_site import secret_files
 from robutler_site.env_outbound import OutboundEnvironment, Port
+from robutler_site.secret_files import KEY_BYTES
 
 PROJECT = Path(__file__).resolve().parent.parent
-KEY_BYTES = 32
 TOKEN_CHARACTERS = 16
 
 
@@ -189,6 +188,15 @@ class Environment(OutboundEnvironment):
     reads_per_minute: int = Field(
         600, ge=1, le=1_000_000, description="Most requests of one key in a minute that run nothing, such as lists."
     )
+    top_up_approval_usd: int = Field(
+        500, ge=0, le=1_000_000, description="From so many dollars on, money entered by hand awaits a second person."
+    )
+    refund_alone_usd: int = Field(
+        100, ge=0, le=1_000_000, description="Up to so many dollars one person refunds alone; above, a second approves."
+    )
+    grant_alone_usd: int = Field(100, ge=0, le=1_000_000, description="The same for credit that is given.")
+    adjustment_alone_usd: int = Field(100, ge=0, le=1_000_000, description="The same for adjustments and reversals.")
+    billing_contact: str = Field("", description="Whom customers may ask about a frozen wallet, such as an address.")
     metrics_token: str = Field(
         "",
         description="Opens /metrics and /stats to whoever sends it as a bearer token; 16 characters at least.",
@@ -267,14 +275,14 @@ class Environment(OutboundEnvironment):
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.kek_file and not self.kek:
-            object.__setattr__(self, "kek", self._key_of_32_bytes(_read(self.kek_file)))
+            object.__setattr__(self, "kek", self._key_of_32_bytes(secret_files.read(self.kek_file)))
         if self.env == "production":
             self._refuse_defaults()
         if bool(self.database_url) != bool(self.database_owner_url and self.database_platform_url):
             raise ValueError("set DATABASE_URL, DATABASE_OWNER_URL and DATABASE_PLATFORM_URL together, or none of them")
         for name, variable in (("secret_key", "SECRET_KEY"), ("key_pepper", "KEY_PEPPER"), ("kek", "KEK")):
             if not getattr(self, name):
-                object.__setattr__(self, name, _generated(self.var_dir / "secrets" / variable.lower()))
+                object.__setattr__(self, name, secret_files.generated(self.var_dir / "secrets" / variable.lower()))
         return self
 
     def _refuse_defaults(self) -> None:
@@ -350,37 +358,3 @@ def _decoded(value: str) -> bytes:
         return base64.b64decode(value, validate=True)
     except binascii.Error:
         return b""
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text().strip()
-    except OSError as error:
-        raise ValueError(f"the file {path} cannot be read: {error.strerror}") from None
-
-
-def _generated(path: Path) -> str:
-    """The secret in `path`, made on first use; whoever comes first wins, so that parallel starts agree."""
-    try:
-        path.parent.parent.mkdir(parents=True, exist_ok=True)
-        path.parent.mkdir(exist_ok=True, mode=0o700)
-        if not path.exists():
-            _generate(path)
-        return path.read_text().strip()
-    except OSError as error:
-        raise ValueError(
-            f"secrets are generated into {path.parent}, and {error.filename} cannot be used: {error.strerror}; "
-            "set ROBUTLER_VAR_DIR to a directory of yours that can be written to, such as /tmp/robutler"
-        ) from None
-
-
-def _generate(path: Path) -> None:
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode())
-    try:
-        os.link(unfinished, path)
-    except FileExistsError:
-        pass
-    finally:
-        unfinished.unlink()

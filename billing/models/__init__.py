@@ -1,14 +1,18 @@
 """Billing's tables. Nobody outside billing imports them."""
 
 from billing.models.account import Account
+from billing.models.adjustment import Adjustment
 from billing.models.alert import BalanceAlert
 from billing.models.budget import Budget, BudgetAlert, BudgetWindow, HoldBudget
 from billing.models.charge import Charge
+from billing.models.gateway_event import GatewayEvent
+from billing.models.grant import Grant, GrantBurn, GrantCursor
 from billing.models.hold import Hold
 from billing.models.outbox import Delivery, OutboxEvent
 from billing.models.payout import Payout, PayoutAccount, PayoutBatch
 from billing.models.price import PriceAcceptance, PriceItem, PriceList, PriceVersion
 from billing.models.reconciliation import Discrepancy, InvariantRun, Reconciliation, Seal
+from billing.models.refund import Refund
 from billing.models.rollup import JournalHour, UsageHour, Watermark
 from billing.models.settlement import Settlement
 from billing.models.top_up import TopUp
@@ -17,8 +21,9 @@ from billing.models.usage_line import UsageLine
 from billing.models.webhook import WebhookEndpoint
 
 __all__ = [
-    "Account", "BalanceAlert", "Budget", "BudgetAlert", "BudgetWindow", "Charge", "Delivery", "Discrepancy", "Hold",
-    "HoldBudget", "InvariantRun", "JournalHour", "OutboxEvent", "Payout", "PayoutAccount", "PayoutBatch",
-    "PriceAcceptance", "PriceItem", "PriceList", "PriceVersion", "Reconciliation", "Seal", "Settlement", "TopUp",
-    "Transfer", "TransferGroup", "UsageHour", "UsageLine", "Watermark", "WebhookEndpoint",
+    "Account", "Adjustment", "BalanceAlert", "Budget", "BudgetAlert", "BudgetWindow", "Charge", "Delivery",
+    "Discrepancy", "GatewayEvent", "Grant", "GrantBurn", "GrantCursor", "Hold", "HoldBudget", "InvariantRun",
+    "JournalHour", "OutboxEvent", "Payout", "PayoutAccount", "PayoutBatch", "PriceAcceptance", "PriceItem",
+    "PriceList", "PriceVersion", "Reconciliation", "Refund", "Seal", "Settlement", "TopUp", "Transfer",
+    "TransferGroup", "UsageHour", "UsageLine", "Watermark", "WebhookEndpoint",
 ]  # fmt: skip

@@ -66,6 +66,7 @@ class Account(models.Model):
     credits_posted = models.PositiveBigIntegerField(db_default=0, default=0)
     debits_pending = models.PositiveBigIntegerField(db_default=0, default=0)
     status = models.CharField(max_length=8, choices=Status, db_default="open", default="open")
+    status_reason = models.CharField(max_length=200, db_default="", default="", help_text="Why it is not open.")
     created_at = models.DateTimeField(db_default=models.functions.Now())
 
     objects = TenantManager()

@@ -94,7 +94,7 @@ WHERE (t.debit_organization_id, t.credit_organization_id) IS DISTINCT FROM (d.or
 UNION ALL
 SELECT 'every top-up credited its wallet', count(*)
 FROM billing_topup u
-WHERE NOT EXISTS (
+WHERE u.group_id IS NOT NULL AND NOT EXISTS (
     SELECT FROM billing_transfer t JOIN billing_account a ON a.id = t.credit_id
     WHERE t.group_id = u.group_id AND t.amount = u.amount AND a.kind = 'wallet'
         AND a.organization_id = u.organization_id
@@ -131,4 +131,37 @@ LEFT JOIN LATERAL (
     JOIN billing_settlement s ON s.hold_id = h.id AND s.overrun > 0
     WHERE b.window_id = w.id
 ) over ON true
-WHERE (w.held, w.spent) <> (coalesce(root.held, 0), coalesce(root.spent, 0) + coalesce(over.beyond, 0));
+WHERE (w.held, w.spent) <> (coalesce(root.held, 0), coalesce(root.spent, 0) + coalesce(over.beyond, 0))
+UNION ALL
+SELECT 'refunds of a charge stay within it', count(*)
+FROM (
+    SELECT s.hold_id FROM billing_settlement s JOIN billing_refund r ON r.hold_id = s.hold_id
+    WHERE r.state = 'made' AND NOT EXISTS (SELECT FROM billing_transfergroup v WHERE v.reverses_id = r.group_id)
+    GROUP BY s.hold_id, s.charged, s.creator_share
+    HAVING sum(r.amount) > s.charged OR sum(r.from_earnings + r.from_clawback) > s.creator_share
+) beyond
+UNION ALL
+SELECT 'a refund gave the wallet what it says', count(*)
+FROM billing_refund r
+WHERE r.state = 'made' AND r.amount IS DISTINCT FROM (
+    SELECT sum(t.amount) FROM billing_transfer t JOIN billing_account a ON a.id = t.credit_id
+    WHERE t.group_id = r.group_id AND a.kind = 'wallet' AND a.organization_id = r.organization_id
+)
+UNION ALL
+SELECT 'grants are used as far as their burns say', count(*)
+FROM billing_grant g
+WHERE g.used <> (SELECT coalesce(sum(b.amount), 0) FROM billing_grantburn b WHERE b.grant_id = g.id)
+UNION ALL
+SELECT 'no movement was spent of grants twice', count(*)
+FROM (
+    SELECT t.id FROM billing_grantburn b JOIN billing_transfer t ON t.id = b.transfer_id
+    GROUP BY t.id, t.amount HAVING sum(b.amount) > t.amount
+) twice
+UNION ALL
+SELECT 'a reversal posts its group the other way around', count(*)
+FROM billing_transfergroup v
+WHERE v.kind = 'reversal' AND EXISTS (
+    SELECT FROM billing_transfer a FULL JOIN billing_transfer b
+        ON b.group_id = v.id AND a.debit_id = b.credit_id AND a.credit_id = b.debit_id AND a.amount = b.amount
+    WHERE a.group_id = v.reverses_id AND b.id IS NULL
+);

@@ -29,6 +29,8 @@ def account(kind: str, owner: Organization | None = None) -> int:
 def test_a_group_is_posted_once_per_key(ledger: psycopg.Connection[tuple[Any, ...]], acme: Organization) -> None:
     expense, wallet, key = account("promo_expense"), account("wallet", acme), str(uuid4())
     asked = (key, acme.id, [expense, expense], [wallet, wallet], [700, 0])
+    balances = "SELECT billing_balance(%s), billing_balance(%s)"
+    (given, had) = ledger.execute(balances, (expense, wallet)).fetchone() or (0, 0)
 
     first, second = (ledger.execute(POST, asked).fetchone() for _ in range(2))
 
@@ -37,7 +39,7 @@ def test_a_group_is_posted_once_per_key(ledger: psycopg.Connection[tuple[Any, ..
     assert second == (None,)
     lines = ledger.execute("SELECT line, amount FROM billing_transfer WHERE group_id = %s", first).fetchall()
     assert lines == [(1, 700)]
-    assert ledger.execute("SELECT billing_balance(%s), billing_balance(%s)", (expense, wallet)).fetchone() == (700, 700)
+    assert ledger.execute(balances, (expense, wallet)).fetchone() == (given + 700, had + 700)
     assert money.broken_rules() == {}
 
 

@@ -1,0 +1,53 @@
+-- What no path may break in requests of people, grants and top-ups, whoever writes.
+
+-- A request is decided once; what was asked never changes. The arguments of the trigger name what deciding may write.
+CREATE OR REPLACE FUNCTION billing_guard_decision() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.state <> 'requested' OR to_jsonb(NEW) - TG_ARGV IS DISTINCT FROM to_jsonb(OLD) - TG_ARGV THEN
+        RAISE EXCEPTION '% % stays what it is', TG_TABLE_NAME, OLD.id USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+-- How much of a grant is used is the sum of its burns; only their trigger (depth 2) writes it.
+CREATE OR REPLACE FUNCTION billing_guard_grant() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.used <> OLD.used AND pg_trigger_depth() < 2 THEN
+        RAISE EXCEPTION 'grant % is used by its burns only', OLD.id USING ERRCODE = 'restrict_violation';
+    ELSIF to_jsonb(NEW) - 'used' IS NOT DISTINCT FROM to_jsonb(OLD) - 'used' AND NEW.used > OLD.used THEN
+        RETURN NEW;
+    ELSIF OLD.state <> 'requested' OR to_jsonb(NEW) - TG_ARGV IS DISTINCT FROM to_jsonb(OLD) - TG_ARGV THEN
+        RAISE EXCEPTION 'grant % stays what it is', OLD.id USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION billing_use_grants() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE billing_grant g SET used = g.used + burnt.amount
+    FROM (SELECT b.grant_id, sum(b.amount)::bigint AS amount FROM added b GROUP BY b.grant_id) burnt
+    WHERE g.id = burnt.grant_id;
+    RETURN NULL;
+END
+$$;
+
+-- A top-up moves forward only. A payment that a bank took back may be ours again, when the bank says so.
+CREATE OR REPLACE FUNCTION billing_guard_top_up() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF to_jsonb(NEW) - TG_ARGV IS DISTINCT FROM to_jsonb(OLD) - TG_ARGV
+        OR (OLD.external_id IS NOT NULL AND NEW.external_id IS DISTINCT FROM OLD.external_id)
+        OR (OLD.payment_id IS NOT NULL AND NEW.payment_id IS DISTINCT FROM OLD.payment_id)
+        OR (OLD.group_id IS NOT NULL AND NEW.group_id IS DISTINCT FROM OLD.group_id)
+        OR NOT (OLD.state || '>' || NEW.state IN (
+            'created>created', 'created>pending', 'created>failed', 'created>canceled', 'pending>pending',
+            'pending>credited', 'pending>failed', 'pending>canceled', 'credited>canceled', 'credited>refunded',
+            'credited>disputed', 'disputed>credited'
+        ))
+    THEN
+        RAISE EXCEPTION 'top-up % is % and stays what it is', OLD.id, OLD.state USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END
+$$;
