@@ -14,7 +14,7 @@ PAGES = ("/console", "/admin", "/accounts", "/static", "/media", "/metrics")
 _METHODS = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 _HEADERS = (
     "authorization", "content-type", "idempotency-key", "openai-beta", "openai-organization", "openai-project",
-    "traceparent", "x-conversation-id", "x-max-cost-usd", "x-request-id", "x-robutler-events",
+    "traceparent", "x-conversation-id", "x-max-cost-usd", "x-payment-token", "x-request-id", "x-robutler-events",
 )  # fmt: skip
 _SDK_HEADER = re.compile(r"x-stainless-[a-z-]{1,40}")
 """What the official SDK says of itself, in headers of which there are more with every release."""

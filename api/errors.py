@@ -6,12 +6,11 @@ from functools import singledispatch
 from django.db import InterfaceError, OperationalError
 
 from agents import errors as agents
-from api.problems import InvalidRequest, Problem, Refused
+from api.money import money_problem_of
+from api.problems import RETRY_SOON_S, InvalidRequest, Problem, Refused, unavailable
 from billing import errors as billing
 from skills.sdk import errors as skills
 from tenants import errors as tenants
-
-RETRY_SOON_S = 1
 
 
 @singledispatch
@@ -23,6 +22,11 @@ def problem_of(error: BaseException) -> Problem:
         code="internal_error",
         message="Something went wrong on our side. Try again; if it stays, tell us the X-Request-ID of this answer.",
     )
+
+
+@problem_of.register
+def _(error: billing.BillingError) -> Problem:
+    return money_problem_of(error) or problem_of.dispatch(BaseException)(error)
 
 
 @problem_of.register
@@ -120,12 +124,12 @@ def _(error: Exception) -> Problem:
 
 @problem_of.register
 def _(error: agents.Draining) -> Problem:
-    return _unavailable("The server is shutting down; another one will answer.", code="draining")
+    return unavailable("The server is shutting down; another one will answer.", code="draining")
 
 
 @problem_of.register
 def _(error: agents.RunStopped) -> Problem:
-    return _unavailable("The run was stopped before it was done.")
+    return unavailable("The run was stopped before it was done.")
 
 
 @problem_of.register
@@ -154,7 +158,7 @@ def _(error: agents.KeyReused) -> Problem:
 
 @problem_of.register
 def _(error: agents.TooManyRuns) -> Problem:
-    return _unavailable("Too many runs are in progress. Try again shortly.")
+    return unavailable("Too many runs are in progress. Try again shortly.")
 
 
 @problem_of.register(agents.AgentsUnavailable)
@@ -162,7 +166,7 @@ def _(error: agents.TooManyRuns) -> Problem:
 @problem_of.register(OperationalError)
 @problem_of.register(InterfaceError)
 def _(error: Exception) -> Problem:
-    return _unavailable("The service is not available at the moment. Try again shortly.")
+    return unavailable("The service is not available at the moment. Try again shortly.")
 
 
 # --- models -----------------------------------------------------------------------------------------------------------
@@ -233,37 +237,6 @@ def _(error: Exception) -> Problem:
 
 
 @problem_of.register
-def _(error: billing.InsufficientFunds) -> Problem:
-    """Money that only other runs hold comes back by itself: that one may be tried again, and nothing else."""
-    metadata = {
-        "limit_source": "wallet",
-        "required_nanos": str(error.required_nanos),
-        "available_nanos": str(error.available_nanos),
-        "held_nanos": str(error.held_nanos),
-    }
-    if isinstance(error, billing.BudgetExceeded):
-        return _over_budget(error, metadata)
-    if error.available_nanos + error.held_nanos >= error.required_nanos and error.held_nanos > 0:
-        return Problem(
-            status=402,
-            type="insufficient_quota",
-            code="in_flight_budget_exhausted",
-            message="What is left of your credit is reserved by runs in progress. Try again when they are done.",
-            metadata={**metadata, "remedy": "wait"},
-            retry_after_s=RETRY_SOON_S,
-            should_retry=True,
-        )
-    return Problem(
-        status=402,
-        type="insufficient_quota",
-        code="credit_balance_exhausted",
-        message="Your credit does not cover this request. Top up, or ask for less with 'max_completion_tokens'.",
-        metadata={**metadata, "remedy": "top_up"},
-        should_retry=False,
-    )
-
-
-@problem_of.register
 def _(error: agents.CostLimitTooLow) -> Problem:
     return Problem(
         status=400,
@@ -273,40 +246,6 @@ def _(error: agents.CostLimitTooLow) -> Problem:
         "or ask an agent whose owner allows more.",
         param="X-Max-Cost-USD",
         metadata={"required_nanos": str(error.required_nanos), "max_cost_nanos": str(error.most_nanos)},
-        should_retry=False,
-    )
-
-
-def _over_budget(error: billing.BudgetExceeded, metadata: dict[str, str]) -> Problem:
-    """A limit that the organization has set itself. What was spent comes back with a new period, or a higher limit."""
-    told = {
-        **metadata,
-        "limit_source": error.budget.scope,
-        "budget_id": str(error.budget.id),
-        "limit_nanos": str(error.budget.limit_nanos),
-        "spent_nanos": str(error.budget.spent_nanos),
-        "resets_at": error.budget.resets_at.isoformat() if error.budget.resets_at else None,
-    }
-    waits = error.held_nanos > 0 and error.available_nanos + error.held_nanos >= error.required_nanos
-    return Problem(
-        status=402,
-        type="insufficient_quota",
-        code="in_flight_budget_exhausted" if waits else f"{error.budget.scope}_spend_limit_exceeded",
-        message="A spending limit leaves too little for this request; 'metadata' says which, and when it begins anew.",
-        metadata={**told, "remedy": "wait" if waits else "raise_limit"},
-        retry_after_s=RETRY_SOON_S if waits else None,
-        should_retry=waits,
-    )
-
-
-@problem_of.register
-def _(error: billing.NoWallet) -> Problem:
-    return Problem(
-        status=402,
-        type="insufficient_quota",
-        code="credit_balance_exhausted",
-        message="Your organization has no credit yet. Top up first.",
-        metadata={"limit_source": "wallet", "available_nanos": "0", "remedy": "top_up"},
         should_retry=False,
     )
 
@@ -332,49 +271,6 @@ def _(error: skills.PaymentRequired) -> Problem:
         message=str(error) or "What was asked for is not paid for.",
         should_retry=False,
     )
-
-
-@problem_of.register
-def _(error: billing.WalletFrozen) -> Problem:
-    message = "Your organization's wallet is frozen. Please contact support."
-    return Problem(status=403, type="permission_error", code="wallet_frozen", message=message)
-
-
-@problem_of.register
-def _(error: billing.InvalidWebhook) -> Problem:
-    return Problem(
-        status=400, type="invalid_request_error", code="invalid_value", message=str(error), param=error.field
-    )
-
-
-@problem_of.register
-def _(error: billing.WebhookNotFound) -> Problem:
-    return Problem(status=404, type="invalid_request_error", code="not_found", message=str(error))
-
-
-@problem_of.register
-def _(error: billing.BillingBusy) -> Problem:
-    return _unavailable("Billing is busy at the moment. Try again shortly.", code="billing_busy")
-
-
-@problem_of.register
-def _(error: billing.BillingUnavailable) -> Problem:
-    return _unavailable("Billing is not available at the moment. Try again shortly.", code="billing_unavailable")
-
-
-@problem_of.register
-def _(error: billing.PriceUnavailable) -> Problem:
-    return Problem(
-        status=503,
-        type="server_error",
-        code="price_unavailable",
-        message="The agent's model has no price, so it cannot be used. Its owner can set one.",
-        should_retry=False,
-    )
-
-
-def _unavailable(message: str, *, code: str = "service_unavailable") -> Problem:
-    return Problem(status=503, type="server_error", code=code, message=message, retry_after_s=RETRY_SOON_S)
 
 
 def _upstream(status: int, type: str, code: str, message: str, *, retry_after_s: int | None) -> Problem:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 Headers = list[tuple[bytes, bytes]]
+RETRY_SOON_S = 1
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +42,11 @@ class Refused(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.code)
         self.problem = problem
+
+
+def unavailable(message: str, *, code: str = "service_unavailable") -> Problem:
+    """What cannot be done now, and soon can."""
+    return Problem(status=503, type="server_error", code=code, message=message, retry_after_s=RETRY_SOON_S)
 
 
 def body_of(problem: Problem) -> bytes:

@@ -2,6 +2,10 @@
 
 from decimal import Decimal
 
+from billing.rating import MOST_NANOS
+
+__all__ = ["MOST_NANOS", "NANOS_PER_DOLLAR", "PICOS_PER_DOLLAR_A_MILLION", "dollars", "plain"]
+
 NANOS_PER_DOLLAR = 10**9
 PICOS_PER_DOLLAR_A_MILLION = 10**6
 """One dollar per million tokens is this many picodollars per token."""

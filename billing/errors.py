@@ -174,3 +174,92 @@ class ForgedEvent(BillingError):
 
 class StaleEvent(BillingError):
     """A signed event that is too old: somebody may be sending it again."""
+
+
+class TokenRequired(BillingError):
+    """What was asked for is paid by a payment token, and none was sent."""
+
+    def __init__(self) -> None:
+        super().__init__("Send a payment token in the header X-Payment-Token.")
+
+
+class TokenRefused(BillingError):
+    """A payment token does not pay for this. `prefix` is what may be said of its text, empty for what is none."""
+
+    def __init__(self, prefix: str, message: str) -> None:
+        super().__init__(message)
+        self.prefix = prefix
+
+
+class TokenInvalid(TokenRefused):
+    """It is no token of ours, or one that cannot be used: whoever asks is told no more."""
+
+    def __init__(self, prefix: str, message: str = "The payment token is not known here.") -> None:
+        super().__init__(prefix, message)
+
+
+class TokenExpired(TokenRefused):
+    """The token's time is over."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(prefix, "The payment token has expired. Ask whoever gave it to you for another.")
+
+
+class TokenRevoked(TokenRefused):
+    """The token, or one above it, was ended."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(prefix, "The payment token was revoked. Ask whoever gave it to you for another.")
+
+
+class TokenWrongAudience(TokenRefused):
+    """The token is bound to other agents."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(prefix, "The payment token is bound to other agents than this one.")
+
+
+class TokenDepthExceeded(TokenRefused):
+    """The token may not have children, or not so deep down."""
+
+    def __init__(self, prefix: str, *, most_depth: int) -> None:
+        super().__init__(prefix, "This payment token may not be delegated further.")
+        self.most_depth = most_depth
+
+
+class TokenCapExceeded(TokenRefused):
+    """What is left of the token is less than what is needed. `available_nanos` is None where that is not to be told."""
+
+    def __init__(self, prefix: str, *, required_nanos: int, available_nanos: int | None) -> None:
+        super().__init__(prefix, "The payment token does not cover this request.")
+        self.required_nanos = required_nanos
+        self.available_nanos = available_nanos
+
+
+class TokenNotFound(BillingError):
+    """There is no such token of this organization."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such payment token.")
+
+
+class InvalidTokenTerms(BillingError):
+    """A token cannot be made on such terms; `field` names the one that is wrong."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class CaptureExceedsHold(BillingError):
+    """More is to be taken than was reserved."""
+
+    def __init__(self, id: UUID) -> None:
+        super().__init__(f"More was asked for than the hold {id} reserves. Extend it first, or take less.")
+
+
+class AlreadyCaptured(BillingError):
+    """Another amount was taken before."""
+
+    def __init__(self, id: UUID) -> None:
+        super().__init__(f"Another amount was taken of the hold {id} before.")

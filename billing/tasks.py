@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from celery import shared_task
 
-from billing import alerts, ledger, outbox, reconcile, rollups, seals
+from billing import alerts, ledger, outbox, reconcile, rollups, seals, tokens
 
 
 @shared_task(queue="billing", ignore_result=True)
@@ -47,3 +47,9 @@ def relay_outbox() -> int:
 def raise_alerts() -> int:
     """Warn those whose money runs low."""
     return alerts.raise_alerts()
+
+
+@shared_task(queue="billing", ignore_result=True)
+def end_overdue_tokens() -> int:
+    """End payment tokens whose time is up, or whose run has ended."""
+    return tokens.expire_overdue()

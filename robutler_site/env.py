@@ -102,6 +102,9 @@ class Environment(OutboundEnvironment):
     idle_connection_s: int = Field(65, ge=1, le=3_600, description="How long a connection waits for a next request.")
     body_limit_bytes: int = Field(20_000_000, ge=1_000, le=1_000_000_000, description="Largest body of a request.")
     anonymous_body_limit_bytes: int = Field(64_000, ge=1_000, le=1_000_000_000, description="The same, without a key.")
+    payment_token_depth: int = Field(
+        5, ge=0, le=5, description="How often a payment token may be passed on: how many may stand above one."
+    )
     body_s: float = Field(30, gt=0, le=3_600, description="How long a client may take to send a body.")
     linger_s: float = Field(
         5, ge=0, le=60, description="How long a refused body is read on, so that its sender gets to hear why."

@@ -17,6 +17,11 @@ def uuid7() -> UUID:
     return UUID(int=value)
 
 
+def age_s(id: UUID) -> float | None:
+    """How long ago an id of ours was made, by the clock of this machine; None for one of another kind."""
+    return time.time() - (id.int >> 80) / 1000 if id.version == 7 else None
+
+
 class Uuid7Field(models.UUIDField):  # type: ignore[type-arg]
     """A primary key made by `uuid7`; to migrations it is a plain UUIDField, so that they import nothing of ours."""
 

@@ -1,4 +1,4 @@
-"""API keys as text: how they are made, recognised without a query, and digested."""
+"""Keys and payment tokens as text: how they are made, recognised without a query, and digested."""
 
 import hashlib
 import hmac
@@ -6,6 +6,7 @@ import re
 import secrets
 import zlib
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from django.conf import settings
 
@@ -14,7 +15,10 @@ from tenants.secret import Secret
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID_LENGTH, _SECRET_LENGTH, _CHECKSUM_LENGTH = 12, 32, 6
-_FORM = re.compile(r"rb_(live|test)_([0-9A-Za-z]{12})_[0-9A-Za-z]{38}")
+_FORM = re.compile(r"rb_(live|test|pt)_([0-9A-Za-z]{12})_[0-9A-Za-z]{38}")
+
+Kind: TypeAlias = Literal["live", "test", "pt"]
+"""A live key, a test key, a payment token."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,18 +30,30 @@ class KeyText:
 
 
 def generate(*, test_mode: bool = False) -> Secret:
-    """A new key: mode, public id, secret, and a checksum over all of it."""
-    mode = "test" if test_mode else "live"
-    body = f"rb_{mode}_{_random(_ID_LENGTH)}_{_random(_SECRET_LENGTH)}"
+    """A new API key."""
+    return generate_as("test" if test_mode else "live")
+
+
+def generate_as(kind: Kind) -> Secret:
+    """A new credential: its kind, a public id, a secret, and a checksum over all of it."""
+    body = f"rb_{kind}_{_random(_ID_LENGTH)}_{_random(_SECRET_LENGTH)}"
     return Secret(body + _checksum(body))
 
 
 def recognise(text: str) -> KeyText:
     """The parts of a key whose form and checksum are right; InvalidKey for anything else, without any I/O."""
+    kind, public_id = parts_of(text) or ("", "")
+    if kind not in ("live", "test"):
+        raise InvalidKey("The API key is not one of ours: it starts with rb_live_ or rb_test_ and is copied whole.")
+    return KeyText(public_id=public_id, test_mode=kind == "test")
+
+
+def parts_of(text: str) -> tuple[str, str] | None:
+    """Kind and public id of a credential whose form and checksum are right, None for anything else."""
     match = _FORM.fullmatch(text)
     if match is None or _checksum(text[:-_CHECKSUM_LENGTH]) != text[-_CHECKSUM_LENGTH:]:
-        raise InvalidKey("The API key is not one of ours: it starts with rb_live_ or rb_test_ and is copied whole.")
-    return KeyText(public_id=match[2], test_mode=match[1] == "test")
+        return None
+    return match[1], match[2]
 
 
 def digest(key: str, *, pepper_version: int | None = None) -> bytes | None:

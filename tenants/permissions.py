@@ -11,9 +11,14 @@ BILLING_READ: Final = "billing:read"
 MCP_INVOKE: Final = "mcp:invoke"
 
 BILLING_WRITE: Final = "billing:write"
+TOKENS_WRITE: Final = "tokens:write"
+"""Make payment tokens: whoever is handed one spends the organization's money, within its cap."""
 
 KEY_PERMISSIONS: Final = frozenset(
-    {CHAT_WRITE, AGENTS_READ, AGENTS_WRITE, KEYS_WRITE, USAGE_READ, BILLING_READ, BILLING_WRITE, MCP_INVOKE}
+    {
+        *(CHAT_WRITE, AGENTS_READ, AGENTS_WRITE, KEYS_WRITE, USAGE_READ, BILLING_READ, BILLING_WRITE, TOKENS_WRITE),
+        MCP_INVOKE,
+    }
 )
 
 # These are exercised by people at the console; no key carries them.

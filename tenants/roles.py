@@ -41,7 +41,14 @@ RIGHTS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         Role.OWNER.value: permissions.ALL_PERMISSIONS,
         Role.ADMIN.value: _ADMIN,
         Role.DEVELOPER.value: _DEVELOPER,
-        Role.BILLING.value: frozenset({permissions.USAGE_READ, permissions.BILLING_READ, permissions.BILLING_WRITE}),
+        Role.BILLING.value: frozenset(
+            {
+                permissions.USAGE_READ,
+                permissions.BILLING_READ,
+                permissions.BILLING_WRITE,
+                permissions.TOKENS_WRITE,
+            }
+        ),
         Role.VIEWER.value: frozenset({permissions.CHAT_WRITE, permissions.AGENTS_READ}),
     }
 )

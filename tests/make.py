@@ -1,6 +1,7 @@
 """Rows for tests, each through the service that makes it in the product."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -8,7 +9,9 @@ from uuid import uuid4
 from agents.models import Agent
 from agents.services import publishing
 from agents.services.drafts import SkillChoice
-from billing import ledger
+from billing import ledger, tokens
+from billing.models import PaymentToken
+from billing.tokens import Terms
 from tenants.context import organization_context
 from tenants.models import Membership, Organization, User
 from tenants.roles import Role
@@ -52,6 +55,14 @@ def key(organization: Organization, **options: Any) -> str:
     with organization_context(organization.id):
         _, text = issue_key(organization_id=organization.id, **{"name": "test", **options})
     return text.reveal()
+
+
+def payment_token(organization: Organization, **terms: Any) -> PaymentToken:
+    """A payment token of the organization's that may be passed on, for five cents and an hour at first."""
+    wanted = Terms(**{"cap_nanos": 50_000_000, "lifetime": timedelta(hours=1), "redelegate": True, **terms})
+    minted = tokens.mint(id=uuid4(), organization_id=organization.id, terms=wanted)
+    with organization_context(organization.id):
+        return PaymentToken.objects.get(id=minted.permit.id)
 
 
 def agent(organization: Organization, *, skills: Sequence[SkillChoice] = (), **fields: Any) -> Agent:

@@ -80,6 +80,7 @@ class RunMeter:
         self._allowed_tokens: int | None = None
         self._look_at_bytes = LOOK_AFTER_BYTES
         self._tools_reserved: dict[str, int] = {}
+        self._set_aside = 0
         self._reserving = asyncio.Lock()
 
     # --- before the run ---
@@ -179,6 +180,21 @@ class RunMeter:
         """Give back what was reserved for a call that failed."""
         self._tools_reserved.pop(call_id, None)
 
+    async def set_aside(self, nanos: int) -> None:
+        """Reserve so much more, for others to spend. Raises BudgetExhausted."""
+        async with self._reserving:
+            self._set_aside += nanos
+            try:
+                if self.reserved_nanos:
+                    await self._reserve_or_stop(self._committed())
+            except BudgetExhausted:
+                self._set_aside -= nanos
+                raise
+
+    def put_back(self, nanos: int) -> None:
+        """What was set aside is the run's own again."""
+        self._set_aside -= nanos
+
     # --- at any time, and at the end ---
 
     @property
@@ -268,7 +284,7 @@ class RunMeter:
         if not self.charged:
             return 0
         reserved = sum(self._tools_reserved.values())
-        return self.used.bill(runs=1, reserved_nanos=reserved).rated.total_nanos
+        return self.used.bill(runs=1, reserved_nanos=reserved).rated.total_nanos + self._set_aside
 
     def _output_costs(self) -> bool:
         return self.charged and any(_writes_dearly(each) for each in self._per_call)

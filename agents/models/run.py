@@ -29,7 +29,8 @@ class ServedManager(models.Manager["Run"]):
 
 
 class Run(TenantModel):
-    """One execution of an agent. `organization` is the caller's, who pays; the agent's own sees its part by a policy.
+    """One execution of an agent. `organization` is the caller's. It pays, unless it was handed a payment token; the
+    agent's own sees its part by a policy.
 
     Agents of others are not visible to the caller, so the address it used is kept as text. A call of an embedding model
     is a run as well: without an agent, and with the model in its address.
@@ -41,6 +42,10 @@ class Run(TenantModel):
     address = models.CharField(max_length=160, help_text="The agent's name, as the caller sees it.")
     model = models.CharField(max_length=200)
     key_id = models.UUIDField(null=True, help_text="The API key that called.")
+    payment_token = models.CharField(
+        max_length=12, blank=True, db_default="", default="", help_text="The public id of the token that paid, if any."
+    )
+    payer_id = models.UUIDField(null=True, help_text="The organization whose token paid, if any.")
     request_id = models.CharField(max_length=128)
     trace_id = models.CharField(
         max_length=32,

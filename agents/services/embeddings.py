@@ -13,6 +13,7 @@ from agents.adapters.secrets import OwnersSecrets
 from agents.errors import AgentsUnavailable
 from agents.runtime import embedding
 from agents.services.channel import Channel
+from agents.services.payment import Payer, payer_for
 from agents.services.reservation import Reservation
 from agents.services.run_record import RunRecord
 from agents.services.run_stream import RunStream
@@ -33,6 +34,7 @@ from skills.sdk import (
 from skills.sdk.ports import Absent, Ports
 from tenants import permissions
 from tenants.caller import Caller
+from tenants.secret import Secret
 
 SECONDS = 60.0
 """What an embedding may take; its hold is kept for no longer."""
@@ -47,6 +49,7 @@ class EmbeddingCall:
     request_id: str
     request: EmbeddingRequest
     max_cost_nanos: int | None = None
+    payment_token: Secret | None = None
 
 
 async def start_embedding(*, caller: Caller, call: EmbeddingCall) -> RunStream:
@@ -72,18 +75,23 @@ async def _prepared(caller: Caller, call: EmbeddingCall) -> RunTask:
     provider = model.partition("/")[0]
     if caller.test_mode and provider != pricing.FREE_PROVIDER:
         raise AccessDenied("A test key reaches only scripted models; use a live key.")
+    payer = await payer_for(caller, call.payment_token, agent_id=None)
     secrets = OwnersSecrets(caller.organization_id)
     try:
-        terms = await _terms(provider, model, secrets)
+        terms = await _terms(provider, model, secrets, owner_is_payer=payer.is_caller)
     except OperationalError as error:
         raise AgentsUnavailable from error
-    return _assemble(caller, call, secrets, terms)
+    return _assemble(caller, payer, call, secrets, terms)
 
 
-async def _terms(provider: str, model: str, secrets: OwnersSecrets) -> PriceTerms:
+async def _terms(provider: str, model: str, secrets: OwnersSecrets, *, owner_is_payer: bool) -> PriceTerms:
     if provider == pricing.FREE_PROVIDER:
         return await pricing.terms(
-            model=model, agent_price=_FREE, platform_credential=True, owner_is_payer=True, unpriced_allowed=True
+            model=model,
+            agent_price=_FREE,
+            platform_credential=True,
+            owner_is_payer=owner_is_payer,
+            unpriced_allowed=True,
         )
     try:
         opened = await secrets.open(provider)
@@ -101,12 +109,12 @@ async def _terms(provider: str, model: str, secrets: OwnersSecrets) -> PriceTerm
         model=model,
         agent_price=agent_price,
         platform_credential=platform,
-        owner_is_payer=True,
+        owner_is_payer=owner_is_payer,
         unpriced_allowed=opened.unpriced_allowed,
     )
 
 
-def _assemble(caller: Caller, call: EmbeddingCall, secrets: OwnersSecrets, terms: PriceTerms) -> RunTask:
+def _assemble(caller: Caller, payer: Payer, call: EmbeddingCall, secrets: OwnersSecrets, terms: PriceTerms) -> RunTask:
     request = call.request
     skill = registry.skill_class(registry.model_skill_for(request.model))()
     assert isinstance(skill, ModelSkill)
@@ -116,7 +124,7 @@ def _assemble(caller: Caller, call: EmbeddingCall, secrets: OwnersSecrets, terms
         model=request.model,
         agent_id="",
         charged=not caller.test_mode,
-        most_nanos=call.max_cost_nanos,
+        most_nanos=payer.most_nanos(call.max_cost_nanos),
     )
     ctx = _context(caller, call, meter, secrets)
     channel = Channel()
@@ -126,16 +134,16 @@ def _assemble(caller: Caller, call: EmbeddingCall, secrets: OwnersSecrets, terms
         ctx=ctx,
         meter=meter,
         reservation=Reservation(
-            payer=caller.organization_id,
+            by=payer,
             beneficiary=caller.organization_id,
             agent_id=None,
             reference=request.model,
-            key_id=caller.key_id,
-            end_user=request.end_user or "",
+            key_id=caller.key_id if payer.is_caller else None,
+            end_user=(request.end_user or "") if payer.is_caller else "",
             input_bytes=embedding.size_bytes(request),
             max_output_tokens=0,
         ),
-        record=_record(caller, call),
+        record=_record(caller, payer, call),
         stream=RunStream(run_id=call.run_id, public_name=request.model, created=int(time.time()), channel=channel),
         channel=channel,
     )
@@ -153,7 +161,7 @@ def _context(caller: Caller, call: EmbeddingCall, meter: RunMeter, secrets: Owne
     )
 
 
-def _record(caller: Caller, call: EmbeddingCall) -> RunRecord:
+def _record(caller: Caller, payer: Payer, call: EmbeddingCall) -> RunRecord:
     return RunRecord(
         fixed={
             "id": call.run_id,
@@ -166,5 +174,6 @@ def _record(caller: Caller, call: EmbeddingCall) -> RunRecord:
             "key_id": caller.key_id,
             "request_id": call.request_id[:128],
             "test_mode": caller.test_mode,
+            **payer.recorded,
         }
     )

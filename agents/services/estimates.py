@@ -1,10 +1,10 @@
 """What a run would cost, told without running it, by the very arithmetic that reserves money for one."""
 
 from dataclasses import dataclass
-from uuid import UUID
 
 from agents.adapters.meter import RunMeter
 from agents.services.on_behalf import on_behalf_of
+from agents.services.payment import Payer
 from agents.services.reservation import Reservation
 from agents.services.run_stream import RunRequest
 from agents.services.runs import prepared
@@ -12,6 +12,7 @@ from billing import ledger, pricing
 from billing import selectors as billing
 from billing.pricing import PriceTerms
 from tenants.caller import Caller
+from tenants.context import organization_context
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ async def estimate_run(*, caller: Caller, address: str, request: RunRequest) -> 
     """What this request would reserve now. Raises what keeps such a run from beginning, but for the lack of money."""
     run = await prepared(caller, address, request)
     asked, meter = run.reservation, run.meter
-    available, may_spend = await on_behalf_of(caller, _wallet, asked.payer)
+    available, may_spend = await on_behalf_of(caller, _means, asked.by)
     most = available if meter.most_nanos is None else min(available, meter.most_nanos)
     tokens, is_affordable = _within(asked, meter, available=most if may_spend else -1)
     return Estimate(
@@ -65,5 +66,11 @@ def _within(asked: Reservation, meter: RunMeter, *, available: int) -> tuple[int
     return (tokens, False) if fewer is None else (fewer, True)
 
 
-def _wallet(organization_id: UUID) -> tuple[int, bool]:
-    return ledger.balance(organization_id).available, billing.may_spend(organization_id)
+def _means(payer: Payer) -> tuple[int, bool]:
+    """What there is to spend, and whether it may be: of another's wallet, only as much as the token is good for."""
+    permit = payer.permit
+    with organization_context(payer.organization_id):
+        available, may_spend = ledger.balance(payer.organization_id).available, billing.may_spend(payer.organization_id)
+    if permit is None:
+        return available, may_spend
+    return (permit.available_nanos if permit.is_funded else min(permit.available_nanos, available)), may_spend

@@ -15,6 +15,8 @@ from agents.services.visibility import Whose, key_to_read
 from billing import selectors as billing
 from billing.selectors import ChargeLines
 from tenants.caller import Caller
+from tenants.context import organization_context
+from tenants.ids import age_s
 
 RunState: TypeAlias = Literal["running", "finished", "failed", "disconnected", "cancelled"]
 
@@ -39,7 +41,7 @@ class RunFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class RunReport:
-    """A run with all that it was charged."""
+    """A run with all that it was charged. Whose token paid, its organization alone sees the charges."""
 
     facts: RunFacts
     charges: Sequence[ChargeLines]
@@ -71,7 +73,7 @@ async def run_report(caller: Caller, run_id: UUID) -> RunReport:
     deadline = clock() + 2 * WRITTEN_WITHIN_S
     while True:
         row, charges = await on_behalf_of(caller, _found, caller.organization_id, run_id)
-        if _is_written(row, charges) or not _is_fresh(charges) or clock() >= deadline:
+        if _is_written(row, charges) or not _is_fresh(run_id, charges) or clock() >= deadline:
             break
         await asyncio.sleep(LOOK_AGAIN_S)
     is_hidden = key_id is not None and (row is None or row.key_id != key_id)
@@ -79,7 +81,8 @@ async def run_report(caller: Caller, run_id: UUID) -> RunReport:
         raise RunNotFound
     charged = sum(lines.settlement.charged for lines in charges if lines.settlement)
     facts = _facts(row, charged) if row is not None else _remains(charges[0].charge, charged)
-    return RunReport(facts=replace(facts, status=_status(facts.status, charges)), charges=charges)
+    own = [lines for lines in charges if lines.charge.organization_id == caller.organization_id]
+    return RunReport(facts=replace(facts, status=_status(facts.status, charges)), charges=own)
 
 
 async def runs_page(caller: Caller, wanted: RunFilter, *, after: UUID | None, limit: int) -> Page:
@@ -91,6 +94,11 @@ async def runs_page(caller: Caller, wanted: RunFilter, *, after: UUID | None, li
 def _found(organization_id: UUID, run_id: UUID) -> tuple[Run | None, Sequence[ChargeLines]]:
     # Charges first: what they say is then in the row, or on its way there.
     charges = billing.charges_of_run(organization_id, run_id)
+    row = Run.objects.filter(id=run_id).first()
+    if row is None or row.payer_id in (None, organization_id):
+        return row, charges
+    with organization_context(row.payer_id):
+        charges = billing.charges_of_run(row.payer_id, run_id)
     return Run.objects.filter(id=run_id).first(), charges
 
 
@@ -108,7 +116,14 @@ def _page(organization_id: UUID, key_id: UUID | None, wanted: RunFilter, after: 
     found = list(rows.order_by("-id")[: limit + 1])
     shown = found[:limit]
     charged = billing.charged_for_runs(organization_id, [row.id for row in shown])
-    return Page(runs=[_facts(row, charged.get(row.id, 0)) for row in shown], has_more=len(found) > limit)
+    return Page(
+        runs=[_facts(row, charged.get(row.id, _paid_by_others(row))) for row in shown], has_more=len(found) > limit
+    )
+
+
+def _paid_by_others(row: Run) -> int:
+    """What a run cost whose charge is in the books of another."""
+    return row.charged_nanos if row.payer_id not in (None, row.organization_id) else 0
 
 
 def _is_written(row: Run | None, charges: Sequence[ChargeLines]) -> bool:
@@ -118,10 +133,11 @@ def _is_written(row: Run | None, charges: Sequence[ChargeLines]) -> bool:
     return row.status != RunStatus.RUNNING or bool(charges and charges[0].charge.status == "authorized")
 
 
-def _is_fresh(charges: Sequence[ChargeLines]) -> bool:
-    """Whether what is missing of the row may still be on its way."""
+def _is_fresh(run_id: UUID, charges: Sequence[ChargeLines]) -> bool:
+    """Whether what is missing of the row may be on its way. Without a charge of ours the id says when it began."""
     if not charges:
-        return False
+        age = age_s(run_id)
+        return age is not None and abs(age) < WRITTEN_WITHIN_S
     latest = charges[0].charge.finished_at or charges[0].charge.started_at
     return datetime.now(UTC) - latest < timedelta(seconds=WRITTEN_WITHIN_S)
 

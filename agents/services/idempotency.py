@@ -21,9 +21,12 @@ from agents.errors import KeyInUse, KeyReused
 from agents.models import IdempotentAnswer
 from agents.services.on_behalf import on_behalf_of
 from billing import selectors as billing
+from billing import tokens
+from billing.errors import TokenInvalid
 from tenants.caller import Caller
-from tenants.context import alias
+from tenants.context import alias, organization_context
 from tenants.ids import uuid7
+from tenants.secret import Secret
 
 LEASE = timedelta(seconds=30)
 PROLONG_S = 10.0
@@ -53,6 +56,8 @@ class Claim:
     key: str
     digest: bytes
     run_id: UUID
+    payment_token: Secret | None = None
+    """What pays for the run, if not the caller."""
 
     async def take(self) -> Answer | None:
         """Take the key for the run. If the request has been answered before, that answer, and the key is not taken.
@@ -77,7 +82,7 @@ class Claim:
         """Wait until the books of the run are closed, if they are in time."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + within_s
-        while await on_behalf_of(self.caller, billing.is_held, self.run_id):
+        while await on_behalf_of(self.caller, self._is_held, self.run_id):
             if clock() >= deadline:
                 return
             await asyncio.sleep(LOOK_AGAIN_S)
@@ -106,7 +111,7 @@ class Claim:
             if row.status is not None:
                 body = None if row.body is None else bytes(row.body)
                 return Answer(status=row.status, headers=[(name, value) for name, value in row.headers], body=body)
-            if row.is_leased or billing.is_held(row.run_id):
+            if row.is_leased or self._is_held(row.run_id):
                 raise KeyInUse(row.run_id)
         if not self._take_over(row):
             raise KeyInUse(row.run_id)
@@ -132,11 +137,26 @@ class Claim:
         self._own().update(status=answer.status, headers=list(answer.headers), body=answer.body, leased_until=None)
 
     def _keep_if_charged(self, answer: Answer) -> None:
-        charged = billing.charged_for_runs(self.caller.organization_id, [self.run_id])
-        if charged or billing.is_held(self.run_id):
+        payer_id = self._payer_id()
+        with organization_context(payer_id):
+            is_charged = bool(billing.charged_for_runs(payer_id, [self.run_id])) or billing.is_held(self.run_id)
+        if is_charged:
             self._keep(answer)
         else:
             self._own().delete()
+
+    def _is_held(self, run_id: UUID) -> bool:
+        with organization_context(self._payer_id()):
+            return billing.is_held(run_id)
+
+    def _payer_id(self) -> UUID:
+        """In whose books the run stands."""
+        if self.payment_token is None:
+            return self.caller.organization_id
+        try:
+            return tokens.recognise(self.payment_token.reveal()).organization_id
+        except TokenInvalid:
+            return self.caller.organization_id
 
     def _own(self) -> QuerySet[IdempotentAnswer]:
         return IdempotentAnswer.objects.filter(key=self.key, run_id=self.run_id, status__isnull=True)

@@ -35,7 +35,7 @@ async def price_tag(caller: Caller, address: str) -> PriceTag:
     """The price of an agent the caller may reach. Raises AgentNotFound, and PriceUnavailable where it would not run."""
     agent = await published(caller, address)
     secrets = OwnersSecrets(agent.organization_id)
-    terms = (await run_terms(caller, agent, await loader.load(agent), secrets)).own
+    terms = (await run_terms(caller.organization_id, agent, await loader.load(agent), secrets)).own
     name = agent.address_for(caller.organization_id)
     used = UsageRecord(
         model=agent.model,

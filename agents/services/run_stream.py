@@ -8,6 +8,7 @@ from uuid import UUID
 from agents.runtime.events import Event
 from agents.services.channel import Channel
 from skills.sdk.usage import Usage
+from tenants.secret import Secret
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,8 @@ class RunRequest:
     body_bytes: int = 0
     max_cost_nanos: int | None = None
     """The most that its caller wants to pay for it."""
+    payment_token: Secret | None = None
+    """What pays instead of the caller's own wallet."""
 
 
 @dataclass(frozen=True, kw_only=True)

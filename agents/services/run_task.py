@@ -1,7 +1,7 @@
 """One run, from its hold to its settlement, in a task that no request owns."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -19,7 +19,7 @@ from agents.services.run_stream import RunStream
 from agents.services.running import running
 from agents.services.settlement import Ending, owed, settle, unbroken
 from billing import ledger
-from billing.errors import HoldConflict, InsufficientFunds
+from billing.errors import BillingError, HoldConflict, InsufficientFunds
 from billing.pricing import Rated
 from skills.sdk import ReplyWithheld, RunContext
 from skills.sdk.aborts import bills_on
@@ -44,6 +44,8 @@ class RunTask:
     record: RunRecord
     stream: RunStream
     channel: Channel
+    before_settling: Callable[[], Awaitable[None]] | None = None
+    """What has to be given back before the run's own books are closed."""
     task: asyncio.Task[None] | None = None
     hears_out: bool = False
     """Nobody reads any more, and a model is heard to the end of its reply because it has to be paid for."""
@@ -62,7 +64,7 @@ class RunTask:
         running().add(self)
         self.stream.on_leave = self.leave
         self.stream.ignored = self.ctx.ignored
-        with organization_context(self.reservation.payer):
+        with organization_context(self.reservation.caller):
             self.task = asyncio.create_task(self._work(), name=f"run {self.ctx.run_id}")
         self.task.add_done_callback(self._over)
 
@@ -113,7 +115,10 @@ class RunTask:
 
     async def _work(self) -> None:
         with tracing.step(*self._described()):
-            await unbroken(self._reserve())
+            try:
+                await unbroken(self._reserve())
+            except BillingError as refused:
+                raise await self.reservation.by.told(refused) from refused
             await self._run()
 
     def _described(self) -> tuple[str, tracing.Attributes]:
@@ -161,8 +166,9 @@ class RunTask:
         if most is not None and needed > most:
             tokens = meter.affordable(budget_nanos=most, input_bytes=asked.input_bytes)
             if tokens is None:
-                fewest = asked.amount(meter, FEWEST_TOKENS)
-                raise CostLimitTooLow(required_nanos=min(needed, fewest), most_nanos=most)
+                least = min(needed, asked.amount(meter, FEWEST_TOKENS))
+                asked.by.require_within(least)
+                raise CostLimitTooLow(required_nanos=least, most_nanos=most)
         try:
             await self._hold(tokens)
         except InsufficientFunds as refused:
@@ -179,6 +185,8 @@ class RunTask:
             held = await ledger.hold(
                 id=self.meter.hold_id,
                 payer=asked.payer,
+                parent=asked.by.parent_hold,
+                token_id=asked.by.token_id,
                 run_id=self.stream.run_id,
                 amount_nanos=amount,
                 reference=asked.reference,
@@ -261,6 +269,8 @@ class RunTask:
 
     async def _close(self, ending: Ending, error: BaseException | None) -> None:
         try:
+            if self.before_settling is not None:
+                await self.before_settling()
             with tracing.step("ledger settle", {"robutler.status": ending.status}):
                 receipt = await settle(self.meter, ending)
             self.stream.settled(receipt)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from agents.adapters.secrets import OwnersSecrets
 from agents.runtime.agent import BaseAgent
@@ -10,7 +11,6 @@ from agents.selectors import Resolved
 from billing import pricing
 from billing.pricing import PriceTerms
 from skills.sdk import ModelUnauthorized, NotAvailable
-from tenants.caller import Caller
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class _Payment:
     unpriced_allowed: bool
 
 
-async def run_terms(caller: Caller, version: Resolved, agent: BaseAgent, secrets: OwnersSecrets) -> RunTerms:
+async def run_terms(payer_id: UUID, version: Resolved, agent: BaseAgent, secrets: OwnersSecrets) -> RunTerms:
     """Price every model that may answer. Raises PriceUnavailable when one of them has no price.
 
     The books of a run know one who pays the provider. So a fallback is left out whose provider somebody else would pay
@@ -47,8 +47,8 @@ async def run_terms(caller: Caller, version: Resolved, agent: BaseAgent, secrets
         except ModelUnauthorized:
             continue
         if its.platform_credential == payment.platform_credential:
-            priced[candidate] = await _priced(candidate, its, caller, version)
-    return RunTerms(own=await _priced(own, payment, caller, version), fallbacks=priced)
+            priced[candidate] = await _priced(candidate, its, payer_id, version)
+    return RunTerms(own=await _priced(own, payment, payer_id, version), fallbacks=priced)
 
 
 async def _payment(candidate: Candidate, secrets: OwnersSecrets) -> _Payment:
@@ -66,11 +66,11 @@ async def _payment(candidate: Candidate, secrets: OwnersSecrets) -> _Payment:
     return _Payment(platform_credential=opened.credential.platform, unpriced_allowed=opened.unpriced_allowed)
 
 
-async def _priced(candidate: Candidate, payment: _Payment, caller: Caller, version: Resolved) -> PriceTerms:
+async def _priced(candidate: Candidate, payment: _Payment, payer_id: UUID, version: Resolved) -> PriceTerms:
     return await pricing.terms(
         model=candidate.model,
         agent_price=version.price,
         platform_credential=payment.platform_credential,
-        owner_is_payer=caller.organization_id == version.organization_id,
+        owner_is_payer=payer_id == version.organization_id,
         unpriced_allowed=payment.unpriced_allowed,
     )

@@ -17,6 +17,7 @@ from agents.adapters.run_writer import run_writer
 from agents.errors import Draining
 from agents.services.admission import Admission, Terms
 from billing import ledger
+from billing import tokens as billing_tokens
 from billing.errors import BillingError
 from billing.pricing import Rated
 from tenants import notify
@@ -50,6 +51,7 @@ class Running:
         self._admission = Admission()
         self._is_draining = False
         notify.subscribe("revoked", self.stop_for_key)
+        notify.subscribe("token", self.stop_for_token)
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -72,7 +74,7 @@ class Running:
         if self._is_draining:
             raise Draining
         self._runs.add(run)
-        self._admission.take(run.reservation.payer)
+        self._admission.take(run.reservation.caller)
         loop = asyncio.get_running_loop()
         checkpointer = self._checkpointers.get(loop)
         if checkpointer is None or checkpointer.done():
@@ -83,7 +85,7 @@ class Running:
         """Let a run go that is settled."""
         if run in self._runs:
             self._runs.remove(run)
-            self._admission.give_back(run.reservation.payer)
+            self._admission.give_back(run.reservation.caller)
 
     def may_hear_out(self, run: "RunTask") -> bool:
         """Whether a run whose reader left hears its model out: it is billed on, and not one of too many that do."""
@@ -103,6 +105,14 @@ class Running:
         for run in tuple(self._runs):
             if run.ctx.caller.key_id in revoked:
                 run.stop("The API key was revoked while the run was in progress.", by_caller=True)
+
+    def stop_for_token(self, token_id: str | None) -> None:
+        """Stop the runs that a revoked payment token pays for; None when such news may have been missed."""
+        paying = {run: run.reservation.by.token_id for run in tuple(self._runs) if run.reservation.by.token_id}
+        revoked = _ended_among(set(paying.values())) if token_id is None else {UUID(token_id)}
+        for run, paid_by in paying.items():
+            if paid_by in revoked:
+                run.stop("The payment token was revoked while the run was in progress.", by_caller=True)
 
     def _revoked(self) -> set[str]:
         """Of the keys that have runs in progress, those that are revoked by now."""
@@ -159,6 +169,18 @@ async def _write_down(runs: Iterable["RunTask"]) -> bool:
     except BillingError as error:
         _log.warning("What runs have used cannot be written down for now: %s", type(error).__name__)
     return anybody
+
+
+def _ended_among(tokens: set[UUID | None]) -> set[UUID]:
+    """Of these payment tokens, those that are revoked by now."""
+    known = {token for token in tokens if token is not None}
+    if not known:
+        return set()
+    try:
+        return billing_tokens.revoked_among(known)
+    except DatabaseError as error:
+        _log.warning("Payment tokens that may have been revoked cannot be looked up: %s", type(error).__name__)
+        return set()
 
 
 def running() -> Running:

@@ -11,12 +11,14 @@ from agents.adapters.http import SafeHttp
 from agents.adapters.meter import RunMeter
 from agents.adapters.secrets import OwnersSecrets
 from agents.adapters.storage import RowStorage
+from agents.adapters.tokens import RunTokens
 from agents.errors import AgentsUnavailable
 from agents.runtime import loop, reading
 from agents.runtime.agent import BaseAgent
 from agents.runtime.whole import whole_text
 from agents.selectors import Resolved, published
 from agents.services.channel import Channel
+from agents.services.payment import Payer, payer_for
 from agents.services.reservation import Reservation
 from agents.services.run_record import RunRecord
 from agents.services.run_stream import Receipt, RunRequest, RunStream
@@ -56,12 +58,13 @@ async def prepared(caller: Caller, address: str, request: RunRequest) -> RunTask
     if caller.test_mode and provider != pricing.FREE_PROVIDER:
         raise AccessDenied("A test key reaches only agents on scripted models; use a live key.")
     agent = await loader.load(version)
+    payer = await payer_for(caller, request.payment_token, agent_id=version.agent_id)
     secrets = OwnersSecrets(version.organization_id)
     try:
-        terms = await run_terms(caller, version, agent, secrets)
+        terms = await run_terms(payer.organization_id, version, agent, secrets)
     except OperationalError as error:
         raise AgentsUnavailable from error
-    return _assemble(caller, version, agent, request, secrets, terms)
+    return _assemble(caller, payer, version, agent, request, secrets, terms)
 
 
 def active_runs() -> int:
@@ -81,6 +84,7 @@ def stop_all() -> None:
 
 def _assemble(
     caller: Caller,
+    payer: Payer,
     version: Resolved,
     agent: BaseAgent,
     request: RunRequest,
@@ -89,10 +93,8 @@ def _assemble(
 ) -> RunTask:
     public_name = version.address_for(caller.organization_id)
     channel = Channel()
-    meter = _meter(caller, version, agent, request, terms)
-    storage = RowStorage(
-        caller_id=caller.organization_id, agent_id=version.agent_id, agent_organization_id=version.organization_id
-    )
+    meter = _meter(caller, payer, version, agent, request, terms)
+    tokens = _tokens(payer, version, meter)
     ctx = RunContext(
         run_id=str(request.run_id),
         request_id=request.request_id,
@@ -105,7 +107,7 @@ def _assemble(
             end_user=request.end_user,
             conversation_id=request.conversation_id,
         ),
-        ports=Ports(meter=meter, secrets=secrets, storage=storage, http=SafeHttp()),
+        ports=Ports(meter=meter, secrets=secrets, storage=_storage(caller, version), http=SafeHttp(), tokens=tokens),
         stream=request.stream,
         messages=list(request.messages),
     )
@@ -122,14 +124,32 @@ def _assemble(
         goes_on_alone=agent.on_disconnect == "finish",
         ctx=ctx,
         meter=meter,
-        reservation=_reservation(caller, version, agent, request, public_name),
-        record=_record(caller, version, request, public_name),
+        reservation=_reservation(caller, payer, version, agent, request),
+        before_settling=tokens.close,
+        record=_record(caller, payer, version, request, public_name),
         stream=RunStream(run_id=request.run_id, public_name=public_name, created=int(time.time()), channel=channel),
         channel=channel,
     )
 
 
-def _meter(caller: Caller, version: Resolved, agent: BaseAgent, request: RunRequest, terms: RunTerms) -> RunMeter:
+def _storage(caller: Caller, version: Resolved) -> RowStorage:
+    return RowStorage(
+        caller_id=caller.organization_id, agent_id=version.agent_id, agent_organization_id=version.organization_id
+    )
+
+
+def _tokens(payer: Payer, version: Resolved, meter: RunMeter) -> RunTokens:
+    owner = Caller(
+        organization_id=version.organization_id,
+        organization_slug=version.organization_slug,
+        permissions=frozenset(),
+    )
+    return RunTokens(owner=owner, payer_id=payer.organization_id, permit=payer.permit, meter=meter)
+
+
+def _meter(
+    caller: Caller, payer: Payer, version: Resolved, agent: BaseAgent, request: RunRequest, terms: RunTerms
+) -> RunMeter:
     parameters = agent.parameters(request.parameters)
     return RunMeter(
         hold_id=request.run_id,
@@ -138,27 +158,23 @@ def _meter(caller: Caller, version: Resolved, agent: BaseAgent, request: RunRequ
         model=version.model,
         agent_id=agent.id,
         charged=not caller.test_mode,
-        agent=version.address_for(caller.organization_id),
+        agent=version.address_for(payer.organization_id),
         choices=int(parameters.get("n") or 1),
         service_tier=service_tier_of(parameters.get("service_tier")),
-        most_nanos=min(
-            (most for most in (request.max_cost_nanos, agent.limits.cost_nanos) if most is not None), default=None
-        ),
+        most_nanos=payer.most_nanos(request.max_cost_nanos, agent.limits.cost_nanos),
     )
 
 
-def _reservation(
-    caller: Caller, version: Resolved, agent: BaseAgent, request: RunRequest, public_name: str
-) -> Reservation:
+def _reservation(caller: Caller, payer: Payer, version: Resolved, agent: BaseAgent, request: RunRequest) -> Reservation:
     limits = [limit for limit in (request.max_output_tokens, agent.limits.output_tokens) if limit is not None]
     body_bytes = request.body_bytes or len(msgspec.json.encode(request.messages))
     return Reservation(
-        payer=caller.organization_id,
+        by=payer,
         beneficiary=version.organization_id,
         agent_id=version.agent_id,
-        reference=public_name,
-        key_id=caller.key_id,
-        end_user=request.end_user or "",
+        reference=version.address_for(payer.organization_id),
+        key_id=caller.key_id if payer.is_caller else None,
+        end_user=(request.end_user or "") if payer.is_caller else "",
         input_bytes=body_bytes + reading.beyond_bytes(request.messages) + _own_bytes(agent),
         max_output_tokens=min(limits, default=None),
         must_hold=not caller.test_mode and any(tool.pricing for tool in agent.tools.values()),
@@ -173,7 +189,7 @@ def _own_bytes(agent: BaseAgent) -> int:
     return instructed + len(msgspec.json.encode(tools))
 
 
-def _record(caller: Caller, version: Resolved, request: RunRequest, public_name: str) -> RunRecord:
+def _record(caller: Caller, payer: Payer, version: Resolved, request: RunRequest, public_name: str) -> RunRecord:
     return RunRecord(
         fixed={
             "id": request.run_id,
@@ -186,6 +202,7 @@ def _record(caller: Caller, version: Resolved, request: RunRequest, public_name:
             "key_id": caller.key_id,
             "request_id": whole_text(request.request_id)[:128],
             "test_mode": caller.test_mode,
+            **payer.recorded,
         },
         messages=request.messages if version.keeps_content else None,
         end_user=request.end_user or "",

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from api.openai.amounts import usd
-from billing.amounts import NANOS_PER_DOLLAR
+from billing.amounts import MOST_NANOS, NANOS_PER_DOLLAR
 
+_NANOS = re.compile(r"(?:0|[1-9][0-9]{0,18})")
 _DOLLARS = re.compile(r"(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,9})?")
 
 
@@ -57,3 +58,31 @@ class DollarsField(serializers.Field[int, Any, str, int]):
 
     def to_representation(self, value: int) -> str:
         return usd(value)
+
+
+class NanosAskedField(serializers.Field[int, Any, str, int]):
+    """Whole nanodollars that somebody asks for, as a string of digits or a whole number."""
+
+    default_error_messages: ClassVar = {
+        "invalid_amount": 'write whole nanodollars as a string of digits, such as "2500000".',
+        "too_little": "it must be more than 0.",
+        "too_much": "it is more than there can be.",
+    }
+
+    def __init__(self, *, zero: bool = False, **options: Any) -> None:
+        self._takes_zero = zero
+        super().__init__(**options)
+
+    def to_internal_value(self, data: Any) -> int:
+        text = str(data) if isinstance(data, int) and not isinstance(data, bool) else data
+        if not isinstance(text, str) or not _NANOS.fullmatch(text):
+            self.fail("invalid_amount")
+        nanos = int(text)
+        if nanos > MOST_NANOS:
+            raise serializers.ValidationError(self.error_messages["too_much"], code="invalid_amount")
+        if nanos == 0 and not self._takes_zero:
+            raise serializers.ValidationError(self.error_messages["too_little"], code="invalid_amount")
+        return nanos
+
+    def to_representation(self, value: int) -> str:
+        return str(value)

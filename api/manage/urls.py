@@ -2,12 +2,30 @@
 
 from django.urls import URLPattern, path
 
-from api.manage.billing import charges, price_versions, prices, transactions, wallet, webhooks
+from api.manage.billing import (
+    charges,
+    payment_tokens,
+    payments_v2,
+    price_versions,
+    prices,
+    token_holds,
+    transactions,
+    wallet,
+    webhooks,
+)
 
 urlpatterns: list[URLPattern] = [
     path("billing/wallet", wallet.Wallet.as_view()),
-    path("billing/holds", wallet.Holds.as_view()),
+    path("billing/holds", token_holds.Holds.as_view()),
     path("billing/holds/<uuid:hold_id>", wallet.Hold.as_view()),
+    path("billing/holds/<uuid:hold_id>/extend", token_holds.Extend.as_view()),
+    path("billing/holds/<uuid:hold_id>/capture", token_holds.Capture.as_view()),
+    path("billing/holds/<uuid:hold_id>/release", token_holds.Release.as_view()),
+    path("billing/payment-tokens", payment_tokens.PaymentTokens.as_view()),
+    path("billing/payment-tokens/introspect", payment_tokens.Introspect.as_view()),
+    path("billing/payment-tokens/<uuid:token_id>", payment_tokens.PaymentToken.as_view()),
+    path("billing/payment-tokens/<uuid:token_id>/delegate", payment_tokens.Delegate.as_view()),
+    path("billing/payment-tokens/<uuid:token_id>/revoke", payment_tokens.Revoke.as_view()),
     path("billing/charges", charges.Charges.as_view()),
     path("billing/charges/<uuid:charge_id>", charges.Charge.as_view()),
     path("billing/prices", prices.Prices.as_view()),
@@ -24,3 +42,12 @@ urlpatterns: list[URLPattern] = [
     path("billing/webhook-endpoints/<uuid:endpoint_id>/deliveries", webhooks.Deliveries.as_view()),
     path("billing/balance-alert", webhooks.BalanceAlert.as_view()),
 ]
+
+payments_v2_patterns: list[URLPattern] = [
+    path("verify", payments_v2.Verify.as_view()),
+    path("lock", payments_v2.Locks.as_view()),
+    path("lock/<uuid:hold_id>", payments_v2.Lock.as_view()),
+    path("settle", payments_v2.Settle.as_view()),
+    path("delegate", payments_v2.Delegate.as_view()),
+]
+"""The words of Robutler 2.0, under /api/payments/."""

@@ -20,6 +20,7 @@ from api.edge import Exchange, serve
 from api.limits import Slot
 from api.openai.billable import MAX_COST, admit, max_cost_nanos, run_headers
 from api.openai.decoding import Fields, decoded, fields_of
+from api.payment import token_in
 from api.problems import InvalidRequest
 from skills.sdk import EmbeddingInput, EmbeddingRequest
 from skills.sdk.embedding import unpacked
@@ -69,6 +70,7 @@ async def _answer(exchange: Exchange, slot: Slot) -> None:
         request_id=exchange.request_id,
         request=asked.request,
         max_cost_nanos=max_cost_nanos(exchange.headers.get(MAX_COST)),
+        payment_token=token_in(exchange.headers),
     )
     exchange.note(run_id=str(call.run_id))
     await slot.begin(input_bytes=len(body), output_tokens=0, end_user=asked.request.end_user)

@@ -7,6 +7,7 @@ from ninja import Router, Schema
 from pydantic import Field
 
 from agents.services.estimates import Estimate, estimate_run
+from api import payment
 from api.openai import schemas
 from api.openai.access import caller_of, required
 from api.openai.amounts import dollars, per_million, per_piece, percent, usd
@@ -14,6 +15,7 @@ from api.openai.billable import max_cost_nanos
 from api.problems import InvalidRequest
 from billing.pricing import PriceTerms, UnitPrices
 from tenants.ids import uuid7
+from tenants.secret import Secret
 
 router = Router(auth=required, tags=["Usage"])
 
@@ -62,7 +64,7 @@ class EstimateAnswer(Schema):
     min_usd: str
     max_nanos: str
     max_usd: str
-    available_nanos: str = Field(description="What is left in the wallet.")
+    available_nanos: str = Field(description="What is left to spend: in the wallet, or of the payment token.")
     input_tokens: int = Field(description="The most that the input is taken for.")
     max_output_tokens: int | None = Field(description="What the answer is cut to; null where nothing cuts it.")
     cut: bool = Field(description="Whether that is less than was asked for, because of the wallet.")
@@ -77,10 +79,12 @@ async def estimate(request: HttpRequest) -> EstimateAnswer:
         raise InvalidRequest(
             "'model' is required: it names the agent.", code="missing_required_parameter", param="model"
         )
+    token = request.headers.get(payment.HEADER)
     run = completion.as_run(
         run_id=uuid7(),
         request_id=request.headers.get("X-Request-ID", ""),
         max_cost_nanos=max_cost_nanos(request.headers.get("X-Max-Cost-USD")),
+        payment_token=None if token is None else Secret(token),
     )
     return _answer(await estimate_run(caller=caller_of(request), address=completion.model, request=run))
 

@@ -19,6 +19,7 @@ from api.openai import addresses, schemas, wire
 from api.openai.billable import MAX_COST, admit, max_cost_nanos, run_headers
 from api.openai.schemas import Completion
 from api.openai.sse import EventStream
+from api.payment import token_in
 from api.problems import Headers, InvalidRequest, Problem, Refused
 from tenants.ids import uuid7
 
@@ -50,6 +51,7 @@ async def _run(exchange: Exchange, completion: Completion, address: str, slot: S
         request_id=exchange.request_id,
         conversation_id=_conversation_id(exchange),
         max_cost_nanos=max_cost_nanos(exchange.headers.get(MAX_COST)),
+        payment_token=token_in(exchange.headers),
     )
     agent = await selectors.published(exchange.caller, address)
     await slot.begin(

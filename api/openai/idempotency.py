@@ -18,6 +18,7 @@ from agents.errors import AgentsUnavailable
 from agents.services.idempotency import PROLONG_S, Answer, Claim
 from api.company import accompanied
 from api.edge import ClientGone, Exchange
+from api.payment import token_in
 from api.problems import Headers, InvalidRequest, Problem, Refused, body_of, headers_of
 from tenants.errors import TenantsUnavailable
 from tenants.ids import uuid7
@@ -62,9 +63,11 @@ async def _claim(exchange: Exchange, key: bytes) -> Claim:
         raise InvalidRequest("Idempotency-Key takes 1 to 255 printable ASCII characters.", param="Idempotency-Key")
     body = await exchange.body(limit=settings.ROBUTLER.body_limit_bytes)
     exchange.give_back(body)
-    request = b"%b %b\n" % (exchange.scope["method"].encode(), exchange.scope["path"].encode())
+    token = token_in(exchange.headers)
+    paid_by = b"" if token is None else b" %b" % token.reveal().encode()
+    request = b"%b %b%b\n" % (exchange.scope["method"].encode(), exchange.scope["path"].encode(), paid_by)
     digest = hashlib.sha256(request + body).digest()
-    return Claim(caller=exchange.caller, key=key.decode(), digest=digest, run_id=uuid7())
+    return Claim(caller=exchange.caller, key=key.decode(), digest=digest, run_id=uuid7(), payment_token=token)
 
 
 async def _replay(exchange: Exchange, answer: Answer) -> None:

@@ -11,6 +11,7 @@ from api.openai.messages import Message, messages_of
 from api.openai.tools import Tool, choice_of, tools_of
 from api.problems import InvalidRequest
 from skills.sdk.parameters import VENDORS
+from tenants.secret import Secret
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,13 @@ class Completion:
     size_bytes: int
 
     def as_run(
-        self, *, run_id: UUID, request_id: str, conversation_id: str | None = None, max_cost_nanos: int | None = None
+        self,
+        *,
+        run_id: UUID,
+        request_id: str,
+        conversation_id: str | None = None,
+        max_cost_nanos: int | None = None,
+        payment_token: Secret | None = None,
     ) -> RunRequest:
         """The run that is asked for."""
         return RunRequest(
@@ -49,6 +56,7 @@ class Completion:
             conversation_id=conversation_id,
             body_bytes=self.size_bytes,
             max_cost_nanos=max_cost_nanos,
+            payment_token=payment_token,
         )
 
 

@@ -8,6 +8,7 @@ from billing.admin.journal import (
     StaffTransferAdmin,
 )
 from billing.admin.organizations import StaffPayerAdmin
+from billing.admin.payment_tokens import MemberPaymentTokenAdmin, StaffPaymentTokenAdmin
 from billing.admin.prices import StaffPriceItemAdmin, StaffPriceVersionAdmin
 from billing.admin.reconciliation import StaffDiscrepancyAdmin, StaffReconciliationAdmin
 from billing.admin.wallets import MemberWalletAdmin, StaffAccountAdmin
@@ -16,6 +17,7 @@ from billing.models import (
     Charge,
     Discrepancy,
     Hold,
+    PaymentToken,
     PriceItem,
     PriceVersion,
     Reconciliation,
@@ -24,7 +26,11 @@ from billing.models import (
 )
 from tenants.models import Organization
 
-MEMBER_PAGES = ((Account, MemberWalletAdmin), (Transfer, MemberTransferAdmin))
+MEMBER_PAGES = (
+    (Account, MemberWalletAdmin),
+    (Transfer, MemberTransferAdmin),
+    (PaymentToken, MemberPaymentTokenAdmin),
+)
 STAFF_PAGES = (
     (Organization, StaffPayerAdmin),
     (Account, StaffAccountAdmin),
@@ -32,6 +38,7 @@ STAFF_PAGES = (
     (Charge, StaffChargeAdmin),
     (Hold, StaffHoldAdmin),
     (Settlement, StaffSettlementAdmin),
+    (PaymentToken, StaffPaymentTokenAdmin),
     (Reconciliation, StaffReconciliationAdmin),
     (Discrepancy, StaffDiscrepancyAdmin),
     (PriceVersion, StaffPriceVersionAdmin),

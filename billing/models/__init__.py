@@ -9,6 +9,7 @@ from billing.models.gateway_event import GatewayEvent
 from billing.models.grant import Grant, GrantBurn, GrantCursor
 from billing.models.hold import Hold
 from billing.models.outbox import Delivery, OutboxEvent
+from billing.models.payment_token import PaymentToken
 from billing.models.payout import Payout, PayoutAccount, PayoutBatch
 from billing.models.price import PriceAcceptance, PriceItem, PriceList, PriceVersion
 from billing.models.reconciliation import Discrepancy, InvariantRun, Reconciliation, Seal
@@ -23,7 +24,7 @@ from billing.models.webhook import WebhookEndpoint
 __all__ = [
     "Account", "Adjustment", "BalanceAlert", "Budget", "BudgetAlert", "BudgetWindow", "Charge", "Delivery",
     "Discrepancy", "GatewayEvent", "Grant", "GrantBurn", "GrantCursor", "Hold", "HoldBudget", "InvariantRun",
-    "JournalHour", "OutboxEvent", "Payout", "PayoutAccount", "PayoutBatch", "PriceAcceptance", "PriceItem",
-    "PriceList", "PriceVersion", "Reconciliation", "Refund", "Seal", "Settlement", "TopUp", "Transfer",
+    "JournalHour", "OutboxEvent", "PaymentToken", "Payout", "PayoutAccount", "PayoutBatch", "PriceAcceptance",
+    "PriceItem", "PriceList", "PriceVersion", "Reconciliation", "Refund", "Seal", "Settlement", "TopUp", "Transfer",
     "TransferGroup", "UsageHour", "UsageLine", "Watermark", "WebhookEndpoint",
 ]  # fmt: skip

@@ -105,8 +105,15 @@ class Agents(Protocol):
 class Tokens(Protocol):
     """Payment tokens: capped, expiring permits to spend."""
 
-    async def mint(self, *, cap_nanos: int, audience: str, lifetime: timedelta) -> Secret:
-        """A child token of what this run may spend."""
+    async def mint(
+        self, *, cap_nanos: int, audience: str | Sequence[str], lifetime: timedelta, redelegate: bool = False
+    ) -> Secret:
+        """A token of what this run may spend, bound to the agents at these addresses (`slug` or `organization/slug`).
+
+        Its cap is set aside at once; what is not spent returns when it ends, with the run at the latest. With
+        `redelegate` those agents may pass it on, among themselves. Raises BudgetExhausted when so much is not left, and
+        ToolFailed for what no token can be.
+        """
         ...
 
 

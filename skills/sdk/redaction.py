@@ -45,7 +45,7 @@ _RULES: Final = (
         ),
         f"-----BEGIN PRIVATE KEY-----{STARS}",
     ),
-    _Rule(("rb_",), re.compile(_START + r"rb_(live|test)_[0-9A-Za-z]+(?:_[0-9A-Za-z]+)?"), rf"rb_\1_{STARS}"),
+    _Rule(("rb_",), re.compile(_START + r"rb_(live|test|pt)_[0-9A-Za-z]+(?:_[0-9A-Za-z]+)?"), rf"rb_\1_{STARS}"),
     _Rule(
         ("cookie",),
         re.compile(r"(cookie\b['\"\\]*\s*[:=,]\s*b?['\"\\]*)[^\"'\\\r\n]+", re.IGNORECASE),

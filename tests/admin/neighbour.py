@@ -42,6 +42,7 @@ def planted() -> Neighbour:
     agent = make.published(globex, slug=canary, name=f"Agent {canary}", instructions=f"Say {canary}")
     seat = make.member(globex, Role.OWNER, person=make.user(email=f"{canary}@example.test"))
     run_id = ran(globex, agent)
+    token = make.payment_token(globex, name=canary)
     with organization_context(globex.id):
         key, _ = issue_key(organization_id=globex.id, name=canary)
         credential = store_credential(
@@ -58,6 +59,7 @@ def planted() -> Neighbour:
             "membership": seat,
             "auditevent": AuditEvent.objects.filter(object_label__contains=canary).first(),
             "account": Account.objects.get(organization=globex, kind=Account.Kind.WALLET),
+            "paymenttoken": token,
             "transfer": Transfer.objects.filter(credit_organization=globex).first(),
         }
     assert agent.published_version_id is not None

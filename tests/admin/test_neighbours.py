@@ -29,6 +29,7 @@ def us(acme: Organization) -> Client:
     make.wallet(acme, 10**9)
     make.published(acme)
     make.key(acme)
+    make.payment_token(acme)
     return member(acme)
 
 

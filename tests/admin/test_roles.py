@@ -29,8 +29,10 @@ READS = {
     "auditevent": MANAGERS,
     "account": {Role.OWNER, Role.BILLING},
     "transfer": {Role.OWNER, Role.BILLING},
+    "paymenttoken": {Role.OWNER, Role.BILLING},
 }
 ADDS = {
+    "paymenttoken": {Role.OWNER, Role.BILLING},
     "agent": BUILDERS,
     "apikey": BUILDERS,
     "ratelimit": MANAGERS,

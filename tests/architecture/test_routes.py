@@ -9,7 +9,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from api.openai.addresses import is_completion
 
-AUTHENTICATED = ("admin/", "console/", "v1/", "api/v1/")
+AUTHENTICATED = ("admin/", "console/", "v1/", "api/v1/", "api/payments/")
 """Whatever lies under these asks who is there."""
 
 PUBLIC = frozenset({
