@@ -8,3 +8,10 @@ class AgentsConfig(AppConfig):
 
     name = "agents"
     verbose_name = "Agents"
+
+    def ready(self) -> None:
+        """Tell billing what an organization's agents are called: budgets may be theirs."""
+        from agents import selectors
+        from billing import subjects
+
+        subjects.know("agent", selectors.names_of_own)

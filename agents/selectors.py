@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from agents.cache import Cache
 from agents.errors import AgentNotFound, AgentsUnavailable
-from agents.models import Run
+from agents.models import Agent, Run
 from billing.pricing import AgentPrice
 from tenants import notify
 from tenants.caller import Caller
@@ -88,6 +88,11 @@ async def listed_publicly() -> list[Resolved]:
 def remembered() -> int:
     """How many addresses are known without asking the database."""
     return len(_found)
+
+
+def names_of_own() -> Mapping[str, str]:
+    """The slugs of the current organization's agents, by their ids."""
+    return {str(id): slug for id, slug in Agent.objects.order_by("slug").values_list("id", "slug")}
 
 
 def runs_paid() -> QuerySet[Run]:

@@ -94,10 +94,10 @@ def _(error: billing.TokenNotFound) -> Problem:
     return Problem(status=404, type="invalid_request_error", code="token_not_found", message=message)
 
 
-@money_problem_of.register
-def _(error: billing.InvalidTokenTerms) -> Problem:
-    code = "invalid_amount" if error.field.endswith("_nanos") else "invalid_value"
-    return Problem(status=400, type="invalid_request_error", code=code, message=str(error), param=error.field)
+@money_problem_of.register(billing.BudgetNotFound)
+@money_problem_of.register(billing.WebhookNotFound)
+def _(error: billing.BillingError) -> Problem:
+    return Problem(status=404, type="invalid_request_error", code="not_found", message=str(error))
 
 
 @money_problem_of.register(billing.HoldNotFound)
@@ -115,16 +115,12 @@ def _(error: billing.WalletFrozen) -> Problem:
     return Problem(status=403, type="permission_error", code="wallet_frozen", message=message)
 
 
-@money_problem_of.register
-def _(error: billing.InvalidWebhook) -> Problem:
-    return Problem(
-        status=400, type="invalid_request_error", code="invalid_value", message=str(error), param=error.field
-    )
-
-
-@money_problem_of.register
-def _(error: billing.WebhookNotFound) -> Problem:
-    return Problem(status=404, type="invalid_request_error", code="not_found", message=str(error))
+@money_problem_of.register(billing.InvalidBudget)
+@money_problem_of.register(billing.InvalidTokenTerms)
+@money_problem_of.register(billing.InvalidWebhook)
+def _(error: billing.InvalidBudget | billing.InvalidTokenTerms | billing.InvalidWebhook) -> Problem:
+    code = "invalid_amount" if (error.field or "").endswith("_nanos") else "invalid_value"
+    return Problem(status=400, type="invalid_request_error", code=code, message=str(error), param=error.field)
 
 
 @money_problem_of.register

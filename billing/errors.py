@@ -64,6 +64,18 @@ class BudgetExceeded(InsufficientFunds):
         self.budget = budget
 
 
+class InvalidBudget(BillingError):
+    """A budget that cannot be set; `field` names what is wrong with it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class BudgetNotFound(BillingError):
+    """There is no such budget of this organization."""
+
+
 class WalletFrozen(BillingError):
     """The wallet exists and staff has stopped it."""
 

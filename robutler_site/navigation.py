@@ -109,6 +109,7 @@ UNFOLD_CONSOLE = {
                 "items": [
                     _page("Wallet", "account_balance_wallet", "console:billing_account_changelist", BILLING_READ),
                     _page("Transfers", "swap_horiz", "console:billing_transfer_changelist", BILLING_READ),
+                    _page("Budgets", "savings", "console:billing_budget_changelist", BILLING_READ),
                     _page("Payment tokens", "token", "console:billing_paymenttoken_changelist", BILLING_READ),
                 ],
             },
@@ -166,6 +167,7 @@ UNFOLD_STAFF = {
                     _page("Charges", "receipt_long", "admin:billing_charge_changelist"),
                     _page("Holds", "hourglass", "admin:billing_hold_changelist"),
                     _page("Settlements", "task_alt", "admin:billing_settlement_changelist"),
+                    _page("Budgets", "savings", "admin:billing_budget_changelist"),
                     _page("Payment tokens", "token", "admin:billing_paymenttoken_changelist"),
                     _page("Price versions", "sell", "admin:billing_priceversion_changelist"),
                     _page("Prices", "list", "admin:billing_priceitem_changelist"),

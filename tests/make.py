@@ -9,8 +9,8 @@ from uuid import uuid4
 from agents.models import Agent
 from agents.services import publishing
 from agents.services.drafts import SkillChoice
-from billing import ledger, tokens
-from billing.models import PaymentToken
+from billing import budgets, ledger, tokens
+from billing.models import Budget, PaymentToken
 from billing.tokens import Terms
 from tenants.context import organization_context
 from tenants.models import Membership, Organization, User
@@ -55,6 +55,13 @@ def key(organization: Organization, **options: Any) -> str:
     with organization_context(organization.id):
         _, text = issue_key(organization_id=organization.id, **{"name": "test", **options})
     return text.reveal()
+
+
+def budget(organization: Organization, nanos: int, **terms: Any) -> Budget:
+    """A hard budget of so much a day, of the whole organization unless `terms` say else."""
+    wanted = {"scope": "organization", "subject": "", "period": "day", "time_zone": "UTC", "mode": "hard", **terms}
+    with organization_context(organization.id):
+        return budgets.set_budget(id=uuid4(), limit_nanos=nanos, actor="test@example.test", **wanted).budget
 
 
 def payment_token(organization: Organization, **terms: Any) -> PaymentToken:

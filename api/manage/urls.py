@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from api.manage.billing import (
+    budgets,
     charges,
     payment_tokens,
     payments_v2,
@@ -26,6 +27,9 @@ urlpatterns: list[URLPattern] = [
     path("billing/payment-tokens/<uuid:token_id>", payment_tokens.PaymentToken.as_view()),
     path("billing/payment-tokens/<uuid:token_id>/delegate", payment_tokens.Delegate.as_view()),
     path("billing/payment-tokens/<uuid:token_id>/revoke", payment_tokens.Revoke.as_view()),
+    path("billing/budgets", budgets.Budgets.as_view()),
+    path("billing/budgets/<uuid:budget_id>", budgets.Budget.as_view()),
+    path("billing/budgets/<uuid:budget_id>/windows", budgets.Windows.as_view()),
     path("billing/charges", charges.Charges.as_view()),
     path("billing/charges/<uuid:charge_id>", charges.Charge.as_view()),
     path("billing/prices", prices.Prices.as_view()),

@@ -1,15 +1,18 @@
 """GET /v1/key: what the key that asks may do, and what it has spent."""
 
 from datetime import UTC, datetime
+from uuid import UUID
 
 from django.http import HttpRequest
 from ninja import Router, Schema
 from pydantic import Field
 
+from agents.services.on_behalf import on_behalf_of
 from agents.services.usage import spend_of_key
 from api.openai import shapes
 from api.openai.access import caller_of, required
 from api.openai.amounts import usd
+from billing import budgets
 
 router = Router(auth=required, tags=["Usage"])
 
@@ -25,6 +28,19 @@ class KeySpend(Schema):
     total_usd: str
 
 
+class KeyBudget(Schema):
+    """What the key may spend in a period, and what is left of it."""
+
+    id: UUID
+    period: str = Field(description="day, week, month or total.")
+    mode: str = Field(description="hard refuses what does not fit, soft only warns.")
+    limit_nanos: str
+    limit_usd: str
+    remaining_nanos: str
+    remaining_usd: str
+    resets_at: datetime | None
+
+
 class Key(Schema):
     """A key, as it may see itself."""
 
@@ -35,7 +51,7 @@ class Key(Schema):
     allowed_agents: list[str] | None = Field(description="The ids of the only agents it reaches; null for all.")
     limits: dict[str, int | None] = Field(description="What it may ask for; null where nothing of its own is set.")
     spend: KeySpend
-    budget: None = Field(None, description="What it may still spend; null, as keys have no budgets of their own.")
+    budget: KeyBudget | None = Field(description="Of the budgets it has to itself, the one with the least left.")
 
 
 @router.get("/key", response=Key, summary="The key itself")
@@ -43,6 +59,7 @@ async def key(request: HttpRequest) -> Key:
     """What the key may do, within which limits, and what it has spent."""
     caller = caller_of(request)
     spend = await spend_of_key(caller, now=datetime.now(UTC))
+    budget = None if caller.key_id is None else await on_behalf_of(caller, budgets.tightest_of_key, caller.key_id)
     return Key(
         **shapes.key(caller),
         spend=KeySpend(
@@ -53,4 +70,18 @@ async def key(request: HttpRequest) -> Key:
             total_nanos=str(spend.total_nanos),
             total_usd=usd(spend.total_nanos),
         ),
+        budget=None if budget is None else _budget(budget),
+    )
+
+
+def _budget(state: budgets.State) -> KeyBudget:
+    return KeyBudget(
+        id=state.budget.id,
+        period=state.budget.period,
+        mode=state.budget.mode,
+        limit_nanos=str(state.budget.limit),
+        limit_usd=usd(state.budget.limit),
+        remaining_nanos=str(state.remaining_nanos),
+        remaining_usd=usd(state.remaining_nanos),
+        resets_at=state.resets_at,
     )

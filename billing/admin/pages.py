@@ -1,5 +1,6 @@
 """Which page shows which model on which of the two sites; the site itself is put together elsewhere."""
 
+from billing.admin.budgets import MemberBudgetAdmin, StaffBudgetAdmin
 from billing.admin.journal import (
     MemberTransferAdmin,
     StaffChargeAdmin,
@@ -14,6 +15,7 @@ from billing.admin.reconciliation import StaffDiscrepancyAdmin, StaffReconciliat
 from billing.admin.wallets import MemberWalletAdmin, StaffAccountAdmin
 from billing.models import (
     Account,
+    Budget,
     Charge,
     Discrepancy,
     Hold,
@@ -29,6 +31,7 @@ from tenants.models import Organization
 MEMBER_PAGES = (
     (Account, MemberWalletAdmin),
     (Transfer, MemberTransferAdmin),
+    (Budget, MemberBudgetAdmin),
     (PaymentToken, MemberPaymentTokenAdmin),
 )
 STAFF_PAGES = (
@@ -38,6 +41,7 @@ STAFF_PAGES = (
     (Charge, StaffChargeAdmin),
     (Hold, StaffHoldAdmin),
     (Settlement, StaffSettlementAdmin),
+    (Budget, StaffBudgetAdmin),
     (PaymentToken, StaffPaymentTokenAdmin),
     (Reconciliation, StaffReconciliationAdmin),
     (Discrepancy, StaffDiscrepancyAdmin),

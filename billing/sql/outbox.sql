@@ -28,8 +28,9 @@ $$;
 CREATE OR REPLACE FUNCTION billing_tell_settled(settled uuid[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM billing_webhookendpoint w WHERE w.active AND w.topics @> ARRAY['charge.settled']::varchar[])
-    THEN
+    IF settled = '{}' OR NOT EXISTS (
+        SELECT FROM billing_webhookendpoint w WHERE w.active AND w.topics @> ARRAY['charge.settled']::varchar[]
+    ) THEN
         RETURN;
     END IF;
     PERFORM billing_tell(s.organization_id, 'charge.settled', 'charge.settled:' || s.hold_id, jsonb_build_object(
@@ -39,6 +40,21 @@ BEGIN
     JOIN billing_charge c ON c.id = s.hold_id
     WHERE s.hold_id = ANY (settled)
     ORDER BY s.hold_id;
+END
+$$;
+
+-- Holds that nobody came back for: what had been written down of them is charged, the rest returned.
+CREATE OR REPLACE FUNCTION billing_tell_expired(holds uuid[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+BEGIN
+    PERFORM billing_tell(h.organization_id, 'hold.expired', 'hold.expired:' || h.id, jsonb_build_object(
+        'hold_id', h.id, 'charge_id', h.charge_id, 'run_id', c.run_id, 'reference', c.reference,
+        'amount_nanos', h.amount::text, 'charged_nanos', coalesce(s.charged, 0)::text))
+    FROM billing_hold h
+    JOIN billing_charge c ON c.id = h.charge_id
+    LEFT JOIN billing_settlement s ON s.hold_id = h.id
+    WHERE h.id = ANY (holds) AND c.kind <> 'token'
+    ORDER BY h.id;
 END
 $$;
 

@@ -107,6 +107,7 @@ BEGIN
     )
     SELECT array_agg(closed.id) INTO ended FROM closed;
     PERFORM billing_write_lines(ended, ids, lines);
+    PERFORM billing_tell_settled(settled);
 
     RETURN QUERY
     SELECT u.i::integer,
@@ -303,5 +304,6 @@ BEGIN
     WHERE h.id = ANY (due) AND h.state = 'open';
     UPDATE billing_charge c SET status = 'orphaned', finished_at = clock_timestamp()
     WHERE c.id = ANY (due) AND c.status = 'authorized';
+    PERFORM billing_tell_expired(due);
 END
 $$;

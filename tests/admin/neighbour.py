@@ -43,6 +43,7 @@ def planted() -> Neighbour:
     seat = make.member(globex, Role.OWNER, person=make.user(email=f"{canary}@example.test"))
     run_id = ran(globex, agent)
     token = make.payment_token(globex, name=canary)
+    budget = make.budget(globex, 10**9, scope="end_user", subject=canary)
     with organization_context(globex.id):
         key, _ = issue_key(organization_id=globex.id, name=canary)
         credential = store_credential(
@@ -59,6 +60,7 @@ def planted() -> Neighbour:
             "membership": seat,
             "auditevent": AuditEvent.objects.filter(object_label__contains=canary).first(),
             "account": Account.objects.get(organization=globex, kind=Account.Kind.WALLET),
+            "budget": budget,
             "paymenttoken": token,
             "transfer": Transfer.objects.filter(credit_organization=globex).first(),
         }

@@ -30,6 +30,7 @@ def us(acme: Organization) -> Client:
     make.published(acme)
     make.key(acme)
     make.payment_token(acme)
+    make.budget(acme, 10**9)
     return member(acme)
 
 

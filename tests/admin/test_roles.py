@@ -30,8 +30,10 @@ READS = {
     "account": {Role.OWNER, Role.BILLING},
     "transfer": {Role.OWNER, Role.BILLING},
     "paymenttoken": {Role.OWNER, Role.BILLING},
+    "budget": {Role.OWNER, Role.BILLING},
 }
 ADDS = {
+    "budget": {Role.OWNER, Role.BILLING},
     "paymenttoken": {Role.OWNER, Role.BILLING},
     "agent": BUILDERS,
     "apikey": BUILDERS,

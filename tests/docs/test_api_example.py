@@ -44,3 +44,13 @@ def test_the_example_of_the_reference_runs(capsys: pytest.CaptureFixture[str]) -
     said, cost = capsys.readouterr().out.strip().splitlines()[-2:]
     assert said
     assert "tokens for 0." in cost
+
+
+@pytest.mark.usefixtures("_environment")
+def test_the_guide_to_budgets_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    for number, block in enumerate(examples("docs/how-to/set-budgets.md")):
+        exec(compile(block, f"set-budgets.md, block {number}", "exec"), names)  # noqa: S102 the guide itself
+
+    names["client"].close()
+    assert "0.000000000 spent, 50.000000000 left until" in capsys.readouterr().out

@@ -27,6 +27,8 @@ def test_the_guide_to_payment_tokens_runs_from_its_beginning_to_its_end(
     for number, block in enumerate(examples("docs/how-to/pay-with-tokens.md")):
         exec(compile(block, f"pay-with-tokens.md, block {number}", "exec"), names)  # noqa: S102 the guide itself
 
+    for client in (names["payer"], names["holder"]):
+        client.close()
     assert "17 * 23" in capsys.readouterr().out
     assert 0 < int(names["left"]) < 50_000_000
     assert names["child"]["depth"] == 1
