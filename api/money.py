@@ -94,6 +94,19 @@ def _(error: billing.TokenNotFound) -> Problem:
     return Problem(status=404, type="invalid_request_error", code="token_not_found", message=message)
 
 
+@money_problem_of.register
+def _(error: billing.MovementRefused) -> Problem:
+    return Problem(
+        status=409, type="conflict_error", code=f"movement_{error.outcome}", message=str(error), should_retry=False
+    )
+
+
+@money_problem_of.register
+def _(error: billing.MovementConflict) -> Problem:
+    return Problem(status=409, type="conflict_error", code="id_taken", message=str(error), should_retry=False)
+
+
+@money_problem_of.register(billing.MovementNotFound)
 @money_problem_of.register(billing.BudgetNotFound)
 @money_problem_of.register(billing.WebhookNotFound)
 def _(error: billing.BillingError) -> Problem:

@@ -9,7 +9,7 @@ import django
 django.setup()
 
 from agents.services import publishing  # noqa: E402  # Django must be set up first
-from billing import ledger  # noqa: E402
+from billing import top_ups  # noqa: E402
 from tenants.context import organization_context, platform_context  # noqa: E402
 from tenants.ids import uuid7  # noqa: E402
 from tenants.secret import Secret  # noqa: E402
@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("models", nargs="+")
     asked = parser.parse_args()
     organization = create_organization(name="Bench", slug="bench")
-    ledger.top_up(
+    top_ups.enter(
         id=uuid7(), organization_id=organization.id, amount_nanos=TOP_UP_NANOS, reference="bench", actor="bench"
     )
     with platform_context(reason="benchmark"):

@@ -12,14 +12,14 @@ from billing.amounts import plain
 class DollarsField(forms.DecimalField):
     """Dollars on the page, an integer `scale` times as large on the row; what cannot be kept exactly is refused.
 
-    `most` is the largest integer the row takes.
+    `least` and `most` are the smallest and the largest integer the row takes.
     """
 
-    def __init__(self, *, scale: int, most: int | None = None, **options: Any) -> None:
+    def __init__(self, *, scale: int, least: int = 0, most: int | None = None, **options: Any) -> None:
         self._scale = scale
         places = len(str(scale)) - 1
         super().__init__(
-            min_value=Decimal(0),
+            min_value=Decimal(least) / scale,
             max_value=Decimal(1_000_000) if most is None else Decimal(most) / scale,
             decimal_places=places,
             widget=UnfoldAdminDecimalFieldWidget(),

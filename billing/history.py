@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import F, Model, Q, QuerySet
 
-from billing.models import Account, Charge, Hold, Transfer, TransferGroup
+from billing.models import Account, Charge, Hold, TopUp, Transfer, TransferGroup
 
 Row = TypeVar("Row", bound=Model)
 
@@ -49,6 +49,11 @@ def charges_page(organization_id: UUID, *, after: UUID | None = None, limit: int
     """What an organization was asked to pay for."""
     rows = Charge.objects.filter(organization_id=organization_id).select_related("hold", "hold__settlement")
     return _page(rows, "started_at", after=after, limit=limit)
+
+
+def top_ups_page(organization_id: UUID, *, after: UUID | None = None, limit: int) -> Page[TopUp]:
+    """Money that came into an organization's wallet, or is on its way there."""
+    return _page(TopUp.objects.filter(organization_id=organization_id), "created_at", after=after, limit=limit)
 
 
 def transactions_page(organization_id: UUID, *, after: int | None = None, limit: int) -> Sequence[Transaction]:

@@ -1,7 +1,7 @@
 """The ledger: the only door through which money moves.
 
 What runs do (hold, extend, checkpoint, settle, release) is asynchronous and goes out in groups, through the committer.
-What people and tasks do (top up, sweep) is synchronous. Accounts come with their organization. Amounts are whole
+What tasks do (sweep) is synchronous. Accounts come with their organization. Amounts are whole
 nanodollars.
 """
 
@@ -36,7 +36,7 @@ from tenants.context import PLATFORM, atomic, in_platform, organization_context,
 
 __all__ = [
     "Balance", "HoldResult", "Settled", "TrialBalance", "balance", "checkpoint", "drain", "extend", "hold",
-    "release", "settle", "start", "sweep_expired", "top_up", "trial_balance", "waiting",
+    "release", "settle", "start", "sweep_expired", "trial_balance", "waiting",
 ]  # fmt: skip
 
 HOLD_SECONDS = 60
@@ -265,24 +265,6 @@ def drain(*, timeout_s: float = 10.0) -> bool:
     """Finish what runs have asked for; the last thing a process does. Whether all was answered in time."""
     spool.stop()
     return committer.drain(timeout_s=timeout_s)
-
-
-def top_up(*, id: UUID, organization_id: UUID, amount_nanos: int, reference: str, actor: str) -> None:
-    """Credit a wallet with money that came in from outside; staff only, once per `id`."""
-    with platform_context(reason=f"top-up {reference}"), atomic(), connections[PLATFORM].cursor() as cursor:
-        cursor.execute(
-            "SELECT billing_top_up(%s, %s, %s, %s, %s)", (id, organization_id, amount_nanos, reference, actor)
-        )
-        (outcome,) = cursor.fetchone()
-    match outcome:
-        case "credited":
-            return
-        case "no_wallet":
-            raise NoWallet("There is no wallet of this organization.")
-        case "closed":
-            raise WalletFrozen("The wallet is closed.")
-        case _:
-            raise HoldConflict(f"The id {id} is taken by another top-up.")
 
 
 def balance(organization_id: UUID) -> Balance:

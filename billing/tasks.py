@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from celery import shared_task
 
-from billing import alerts, ledger, outbox, reconcile, rollups, seals, tokens
+from billing import alerts, grants, ledger, outbox, reconcile, rollups, seals, tokens
 
 
 @shared_task(queue="billing", ignore_result=True)
@@ -53,3 +53,10 @@ def raise_alerts() -> int:
 def end_overdue_tokens() -> int:
     """End payment tokens whose time is up, or whose run has ended."""
     return tokens.expire_overdue()
+
+
+@shared_task(queue="billing", ignore_result=True)
+def keep_grants() -> None:
+    """Work out what was spent of credit that was given, and take out of wallets what has expired of it."""
+    grants.attribute_spending()
+    grants.expire_due()

@@ -23,6 +23,7 @@ CLOSE_RUNS_SECONDS = 60
 PURGE_SECONDS = 300
 ROLLUP_SECONDS = 10
 SWEEP_TOKENS_SECONDS = 10
+GRANTS_SECONDS = 60
 SEAL_SECONDS = 300
 CHECK_SECONDS = 60
 CHECK_ALL_SECONDS = 3600
@@ -104,6 +105,7 @@ def _schedule() -> dict[str, Any]:
         "reconcile-yesterday": _of_books("billing.tasks.reconcile_yesterday", crontab(hour=0, minute=40)),
         "relay-outbox": _of_books("billing.tasks.relay_outbox", RELAY_SECONDS),
         "raise-alerts": _of_books("billing.tasks.raise_alerts", ALERT_SECONDS),
+        "keep-grants": _of_books("billing.tasks.keep_grants", GRANTS_SECONDS),
         "end-overdue-tokens": _of_books("billing.tasks.end_overdue_tokens", SWEEP_TOKENS_SECONDS),
         "close-abandoned-runs": _housekeeping("agents.tasks.close_abandoned_runs", CLOSE_RUNS_SECONDS),
         "purge-expired-items": _housekeeping("agents.tasks.purge_expired_items", PURGE_SECONDS),

@@ -14,7 +14,7 @@ from django.conf import settings
 from agents.models import Agent
 from agents.services import publishing
 from agents.services.drafts import SkillChoice
-from billing import ledger
+from billing import top_ups
 from robutler_site import provider
 from tenants import selectors
 from tenants.context import atomic, organization_context, platform_context
@@ -173,7 +173,7 @@ def _organization(name: str, slug: str, owner: User | None) -> UUID:
     with platform_context(reason="set up the demonstration"):
         card = selectors.organization_by_slug(slug)
         organization_id = card.id if card else create_organization(name=name, slug=slug, owner=owner).id
-        ledger.top_up(
+        top_ups.enter(
             id=uuid5(organization_id, "demonstration"),
             organization_id=organization_id,
             amount_nanos=TOP_UP_NANOS,

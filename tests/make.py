@@ -9,7 +9,7 @@ from uuid import uuid4
 from agents.models import Agent
 from agents.services import publishing
 from agents.services.drafts import SkillChoice
-from billing import budgets, ledger, tokens
+from billing import budgets, tokens, top_ups
 from billing.models import Budget, PaymentToken
 from billing.tokens import Terms
 from tenants.context import organization_context
@@ -38,9 +38,9 @@ def user(*, email: str | None = None, password: str | None = None, **flags: bool
 def wallet(organization: Organization, nanos: int) -> Organization:
     """So much more money in the organization's wallet; answers the organization."""
     if nanos:
-        ledger.top_up(
-            id=uuid4(), organization_id=organization.id, amount_nanos=nanos, reference="test", actor="test@example.test"
-        )
+        id, money = uuid4(), {"organization_id": organization.id, "amount_nanos": nanos}
+        if top_ups.enter(id=id, reference="test", actor="test@example.test", **money) == "pending":
+            top_ups.decide(id=id, approve=True, actor="second@example.test")
     return organization
 
 

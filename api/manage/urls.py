@@ -1,10 +1,13 @@
 """The addresses of the management API, under /api/v1/."""
 
+from collections.abc import Callable
+
 from django.urls import URLPattern, path
 
 from api.manage.billing import (
     budgets,
     charges,
+    moves,
     payment_tokens,
     payments_v2,
     price_versions,
@@ -14,6 +17,17 @@ from api.manage.billing import (
     wallet,
     webhooks,
 )
+from api.manage.views import StaffView
+from billing import adjustments, grants, refunds, top_ups
+
+
+def _moves(noun: str, entry: type[StaffView], decide: Callable[..., str]) -> list[URLPattern]:
+    """Where staff enters movements of a kind, and decides about them."""
+    return [
+        path(f"admin/billing/{noun}", entry.as_view()),
+        path(f"admin/billing/{noun}/<uuid:move_id>/decide", moves.Decision.as_view(decide=staticmethod(decide))),
+    ]
+
 
 urlpatterns: list[URLPattern] = [
     path("billing/wallet", wallet.Wallet.as_view()),
@@ -37,9 +51,18 @@ urlpatterns: list[URLPattern] = [
     path("billing/agents/<path:address>/pricing", prices.AgentPricing.as_view()),
     path("billing/transactions", transactions.Transactions.as_view()),
     path("billing/transactions/<int:transaction_id>", transactions.Transaction.as_view()),
+    *_moves("topups", moves.TopUpEntry, top_ups.decide),
+    *_moves("grants", moves.GrantEntry, grants.decide),
+    *_moves("refunds", moves.RefundEntry, refunds.decide),
+    *_moves("adjustments", moves.AdjustmentEntry, adjustments.decide),
+    path("admin/billing/write-offs", moves.WriteOffEntry.as_view()),
+    path("admin/billing/reversals", moves.ReversalEntry.as_view()),
+    path("admin/billing/wallets/<uuid:organization_id>/standing", moves.Standing.as_view()),
     path("admin/billing/price-versions", price_versions.PriceVersions.as_view()),
     path("admin/billing/price-versions/<int:version_id>", price_versions.PriceVersion.as_view()),
     path("admin/billing/price-versions/<int:version_id>/publish", price_versions.PricePublication.as_view()),
+    path("billing/topups", moves.TopUps.as_view()),
+    path("billing/grants", moves.Grants.as_view()),
     path("billing/webhook-endpoints", webhooks.Endpoints.as_view()),
     path("billing/webhook-endpoints/<uuid:endpoint_id>", webhooks.Endpoint.as_view()),
     path("billing/webhook-endpoints/<uuid:endpoint_id>/rotate-secret", webhooks.Rotation.as_view()),

@@ -8,6 +8,7 @@ from billing.admin.journal import (
     StaffSettlementAdmin,
     StaffTransferAdmin,
 )
+from billing.admin.moves import StaffAdjustmentAdmin, StaffGrantAdmin, StaffRefundAdmin, StaffTopUpAdmin
 from billing.admin.organizations import StaffPayerAdmin
 from billing.admin.payment_tokens import MemberPaymentTokenAdmin, StaffPaymentTokenAdmin
 from billing.admin.prices import StaffPriceItemAdmin, StaffPriceVersionAdmin
@@ -15,15 +16,19 @@ from billing.admin.reconciliation import StaffDiscrepancyAdmin, StaffReconciliat
 from billing.admin.wallets import MemberWalletAdmin, StaffAccountAdmin
 from billing.models import (
     Account,
+    Adjustment,
     Budget,
     Charge,
     Discrepancy,
+    Grant,
     Hold,
     PaymentToken,
     PriceItem,
     PriceVersion,
     Reconciliation,
+    Refund,
     Settlement,
+    TopUp,
     Transfer,
 )
 from tenants.models import Organization
@@ -41,6 +46,10 @@ STAFF_PAGES = (
     (Charge, StaffChargeAdmin),
     (Hold, StaffHoldAdmin),
     (Settlement, StaffSettlementAdmin),
+    (TopUp, StaffTopUpAdmin),
+    (Grant, StaffGrantAdmin),
+    (Refund, StaffRefundAdmin),
+    (Adjustment, StaffAdjustmentAdmin),
     (Budget, StaffBudgetAdmin),
     (PaymentToken, StaffPaymentTokenAdmin),
     (Reconciliation, StaffReconciliationAdmin),

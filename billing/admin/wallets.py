@@ -1,24 +1,18 @@
-"""Accounts, and money coming into wallets."""
+"""Accounts, and what staff does about wallets."""
 
-from decimal import Decimal
+from functools import partial
 from typing import Any, ClassVar
 
-from django import forms
-from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from unfold import widgets
 from unfold.decorators import action, display
 
-from billing import ledger
-from billing.amounts import NANOS_PER_DOLLAR, dollars
-from billing.errors import BillingError
-from billing.models import Account, TopUp
-from tenants import audit
+from billing.admin.move_forms import ChargebackForm, LimitForm, MoveForm, StandingForm
+from billing.admin.moving import moving
+from billing.amounts import dollars
+from billing.models import Account
 from tenants.admin.seats import MemberAdmin, StaffRecordAdmin
-from tenants.context import atomic
-from tenants.ids import uuid7
 from tenants.permissions import BILLING_READ
 
 
@@ -62,27 +56,8 @@ class MemberWalletAdmin(AccountColumns, MemberAdmin):
         return self.fields
 
 
-class TopUpForm(forms.Form):
-    """How much money came in, and how it can be found outside."""
-
-    amount = forms.DecimalField(
-        label="Amount ($)",
-        min_value=Decimal("0.01"),
-        max_value=Decimal(1_000_000),
-        decimal_places=9,
-        widget=widgets.UnfoldAdminDecimalFieldWidget(),
-    )
-    reference = forms.CharField(
-        label="Reason or reference",
-        max_length=200,
-        help_text="Such as the bank's reference or the ticket; it stays in the books for good.",
-        widget=widgets.UnfoldAdminTextInputWidget(),
-    )
-    id = forms.UUIDField(widget=forms.HiddenInput())
-
-
 class StaffAccountAdmin(AccountColumns, StaffRecordAdmin):
-    """Every account. Totals are the database's; only a top-up can be entered."""
+    """Every account. Totals are the database's; what moves money has pages of its own."""
 
     list_display: ClassVar = ("shown_name", "kind", "shown_available", "shown_held", "shown_posted", "status")
     ordering: ClassVar = ("kind", "id")
@@ -94,66 +69,82 @@ class StaffAccountAdmin(AccountColumns, StaffRecordAdmin):
         *("credit_limit", "created_at"),
     )
     actions_row: ClassVar = ("top_up",)
-    actions_detail: ClassVar = ("top_up",)
+    actions_detail: ClassVar = ("top_up", "give", "freeze", "limit", "take_back")
 
     @display(description="Account", ordering="organization__name")
     def shown_name(self, account: Account) -> str:
         """Whose it is, and what kind."""
         return name_of(account)
 
-    def has_top_up_permission(self, request: HttpRequest, object_id: str | int | None = None) -> bool:
-        """Money is entered by superusers only."""
+    def has_move_permission(self, request: HttpRequest, object_id: str | int | None = None) -> bool:
+        """Money is moved by superusers only."""
         return bool(request.user.is_superuser)
 
-    @action(description="Top up", icon="add_card", permissions=("top_up",))
+    @action(description="Top up", icon="add_card", permissions=("move",))
     def top_up(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Lead to the form on which money is entered."""
-        return HttpResponseRedirect(reverse(f"{self.admin_site.name}:billing_account_enter", args=(object_id,)))
+        return self._led_to("topup", object_id)
+
+    @action(description="Give credit", icon="redeem", permissions=("move",))
+    def give(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Lead to the form on which credit is given."""
+        return self._led_to("grant", object_id)
+
+    @action(description="Freeze or open", icon="ac_unit", permissions=("move",))
+    def freeze(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Lead to the form on which the wallet is stopped, or goes on."""
+        return HttpResponseRedirect(self._address("standing", object_id))
+
+    @action(description="Set the credit limit", icon="credit_score", permissions=("move",))
+    def limit(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Lead to the form on which it is said how far the wallet may go below zero."""
+        return HttpResponseRedirect(self._address("limit", object_id))
+
+    @action(description="Book a chargeback", icon="undo", permissions=("move",))
+    def take_back(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Lead to the form on which it is said what a bank took back."""
+        return HttpResponseRedirect(self._address("chargeback", object_id))
+
+    def _led_to(self, model: str, object_id: int) -> HttpResponse:
+        organization = self._wallet(object_id).organization
+        assert organization is not None
+        address = reverse(f"{self.admin_site.name}:billing_{model}_add")
+        return HttpResponseRedirect(f"{address}?organization={organization.slug}")
+
+    def _address(self, page: str, account_id: int) -> str:
+        return reverse(f"{self.admin_site.name}:billing_account_{page}", args=(account_id,))
 
     def get_urls(self) -> list[URLPattern]:
-        enter = path(
-            "<int:account_id>/enter/", self.admin_site.admin_view(self.enter_view), name="billing_account_enter"
+        forms: dict[str, type[MoveForm]] = {
+            "standing": StandingForm, "limit": LimitForm, "chargeback": ChargebackForm,
+        }  # fmt: skip
+        own = [
+            path(
+                f"<int:account_id>/{name}/",
+                self.admin_site.admin_view(partial(self.wallet_view, form_class=form_class)),
+                name=f"billing_account_{name}",
+            )
+            for name, form_class in forms.items()
+        ]
+        return [*own, *super().get_urls()]
+
+    def wallet_view(self, request: HttpRequest, account_id: int, *, form_class: type[MoveForm]) -> HttpResponse:
+        """Do something about a wallet that takes a reason."""
+        if not self.has_move_permission(request):
+            raise PermissionDenied
+        wallet = self._wallet(account_id)
+        return moving(
+            request,
+            self,
+            form_class,
+            back=self._address("change", wallet.pk),
+            title=f"{form_class.title} of {wallet.organization}",
+            facts=[("Available", dollars(wallet.available)), ("Status", wallet.get_status_display())],
+            about={"organization": wallet.organization},
         )
-        return [enter, *super().get_urls()]
 
-    def enter_view(self, request: HttpRequest, account_id: int) -> HttpResponse:
-        """Credit a wallet; sending the form twice credits once."""
+    def _wallet(self, account_id: int) -> Account:
         wallet = Account.objects.filter(pk=account_id, kind=Account.Kind.WALLET).select_related("organization").first()
-        if wallet is None or not self.has_top_up_permission(request):
+        if wallet is None:
             raise Http404
-        form = TopUpForm(request.POST if request.method == "POST" else None, initial={"id": uuid7()})
-        if request.method == "POST" and form.is_valid():
-            return self._credit(request, wallet, form.cleaned_data)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"Top up {wallet.organization}",
-            "opts": self.opts,
-            "form": form,
-            "available": dollars(wallet.available),
-        }
-        return TemplateResponse(request, "admin/top_up.html", context)
-
-    def _credit(self, request: HttpRequest, wallet: Account, entered: dict[str, Any]) -> HttpResponse:
-        nanos = int(entered["amount"] * NANOS_PER_DOLLAR)
-        is_new = not TopUp.objects.filter(pk=entered["id"]).exists()
-        try:
-            with atomic():
-                ledger.top_up(
-                    id=entered["id"],
-                    organization_id=wallet.organization_id,
-                    amount_nanos=nanos,
-                    reference=entered["reference"],
-                    actor=str(request.user),
-                )
-                if is_new:
-                    audit.record(
-                        action="wallet.topped_up",
-                        object=wallet,
-                        organization_id=wallet.organization_id,
-                        detail={"amount": dollars(nanos), "reference": entered["reference"]},
-                    )
-        except BillingError as error:
-            messages.error(request, str(error))
-        else:
-            messages.success(request, f"{dollars(nanos)} credited to {wallet.organization}.")
-        return HttpResponseRedirect(reverse(f"{self.admin_site.name}:billing_account_change", args=(wallet.pk,)))
+        return wallet

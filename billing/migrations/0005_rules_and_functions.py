@@ -27,7 +27,7 @@ GRANT EXECUTE ON FUNCTION
     billing_lock, billing_hold_many, billing_extend_many, billing_checkpoint_many, billing_settle_many,
     billing_release_many
     TO robutler_app, robutler_platform;
-GRANT EXECUTE ON FUNCTION billing_top_up, billing_sweep TO robutler_platform;
+GRANT EXECUTE ON FUNCTION billing_sweep TO robutler_platform;
 """
 
 

@@ -157,5 +157,8 @@ BEGIN
     SET state = 'made', decided_by = actor, decided_at = clock_timestamp(), group_id = posted,
         from_earnings = earned, from_clawback = creators_part - earned
     WHERE r.id = request;
+    PERFORM billing_tell(asked.organization_id, 'refund.made', 'refund.made:' || request, jsonb_build_object(
+        'refund_id', request, 'charge_id', asked.hold_id, 'amount_nanos', asked.amount::text,
+        'reason', asked.reason));
 END
 $$;

@@ -79,6 +79,9 @@ BEGIN
     UPDATE billing_topup t
     SET state = 'credited', group_id = posted, decided_by = second, decided_at = clock_timestamp()
     WHERE t.id = request;
+    PERFORM billing_tell(arrived.organization_id, 'topup.succeeded', 'topup.succeeded:' || request, jsonb_build_object(
+        'top_up_id', request, 'amount_nanos', arrived.amount::text, 'rail', arrived.rail,
+        'reference', arrived.reference));
 END
 $$;
 

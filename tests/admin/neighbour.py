@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 from django.db.models import Model
 
-from billing import ledger
+from billing import top_ups
 from billing.models import Account, Transfer
 from tenants.context import organization_context
 from tenants.limits import Limits
@@ -36,7 +36,7 @@ def planted() -> Neighbour:
     """A new neighbour."""
     canary = f"canary-{uuid4().hex[:12]}"
     globex = make.wallet(make.organization(f"Globex {canary}"), 0)
-    ledger.top_up(
+    top_ups.enter(
         id=uuid4(), organization_id=globex.id, amount_nanos=10**9, reference=canary, actor=f"{canary}@example.test"
     )
     agent = make.published(globex, slug=canary, name=f"Agent {canary}", instructions=f"Say {canary}")

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from agents.models import Agent
-from billing import ledger
+from billing import top_ups
 from robutler_site.admin import console, staff
 from tenants.context import organization_context, platform_context
 from tenants.models import Membership, Organization
@@ -26,7 +26,7 @@ def grow(organization: Organization, agent: Agent) -> None:
     ran(organization, agent)
     make.key(organization)
     make.member(organization)
-    ledger.top_up(id=uuid4(), organization_id=organization.id, amount_nanos=10**9, reference="more", actor="test")
+    top_ups.enter(id=uuid4(), organization_id=organization.id, amount_nanos=10**9, reference="more", actor="test")
     with organization_context(organization.id):
         store_credential(
             organization_id=organization.id, provider="openai", label=make.unique("more"), secret=Secret("sk-more")

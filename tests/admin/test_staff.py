@@ -28,17 +28,18 @@ def them(database: None) -> Client:
 def wallet_of(organization: Organization) -> Account:
     make.wallet(organization, 0)
     with platform_context(reason="a test"):
-        return Account.objects.get(organization=organization, kind=Account.Kind.WALLET)
+        return Account.objects.select_related("organization").get(organization=organization, kind=Account.Kind.WALLET)
 
 
 def entry(wallet: Account) -> str:
-    return reverse("admin:billing_account_enter", args=(wallet.pk,))
+    assert wallet.organization is not None
+    return f"{page('admin', TopUp, 'add')}?organization={wallet.organization.slug}"
 
 
 def top_up(client: Client, wallet: Account, amount: str, reference: str = "bank 4711") -> tuple[Form, Any]:
     """Fill in and send the form; answers what was sent and what came back."""
     shown = client.get(entry(wallet))
-    sent = fields(shown, "top_up_form") | {"amount": amount, "reference": reference}
+    sent = fields(shown, "move_form") | {"amount": amount, "reference": reference}
     return sent, client.post(entry(wallet), sent)
 
 
@@ -57,7 +58,7 @@ def test_a_top_up_says_who_and_why(them: Client, acme: Organization) -> None:
     with platform_context(reason="a test"):
         received = TopUp.objects.get(organization=acme)
         event = AuditEvent.objects.get(organization=acme, action="wallet.topped_up")
-    assert answer["Location"] == page("admin", Account, "change", wallet.pk)
+    assert answer["Location"] == page("admin", TopUp, "changelist")
     assert (received.reference, event.detail["reference"]) == ("bank 4712", "bank 4712")
     assert received.actor == event.actor_label
     assert "bank 4712" in text(them.get(reverse("admin:index")))
@@ -104,14 +105,16 @@ def test_only_superusers_let_money_in(acme: Organization) -> None:
 
     answers = {client.get(entry(wallet)).status_code for client in (staff(is_superuser=False), member(acme))}
 
-    assert answers == {404, 302}
+    assert answers == {403, 302}
 
 
-def test_only_wallets_are_topped_up(them: Client, acme: Organization) -> None:
+def test_only_wallets_are_frozen(them: Client, acme: Organization) -> None:
     make.wallet(acme, 1)
     with platform_context(reason="a test"):
         others = Account.objects.exclude(kind=Account.Kind.WALLET)[:5]
-        answers = {them.get(entry(account)).status_code for account in others}
+        answers = {
+            them.get(reverse("admin:billing_account_standing", args=(account.pk,))).status_code for account in others
+        }
 
     assert answers == {404}
 

@@ -56,7 +56,10 @@ class Wallet:
 
     def top_up(self) -> None:
         amount = self.dice.randint(1, 12)
-        self.database.execute("SELECT billing_top_up(%s, %s, %s, 'test', 'test')", (uuid4(), self.organization, amount))
+        self.database.execute(
+            "SELECT billing_announce_top_up(%s, %s, %s, 'manual', 'test', 'test', %s)",
+            (uuid4(), self.organization, amount, amount),
+        )
         self.unspent += amount
 
     def spend(self) -> None:

@@ -132,9 +132,9 @@ MUTANTS = {
         "AND (false OR",
     ),
     "a top-up counts each time": (
-        "accounts.sql",
-        "VALUES ('top_up:' || billing_top_up.id,",
-        "VALUES ('top_up:' || gen_random_uuid(),",
+        "top_ups.sql",
+        "ON CONFLICT DO NOTHING;\n    IF NOT FOUND THEN",
+        "ON CONFLICT DO NOTHING;\n    IF false THEN",
     ),
     "pending ignores new holds": (
         "rules.sql",

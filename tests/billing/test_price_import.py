@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 
-from billing import ledger
+from billing import ledger, top_ups
 from billing.models import Charge, PriceItem, PriceVersion
 from billing.price_import import import_prices
 from billing.pricing import PriceTerms, terms
@@ -119,7 +119,7 @@ def test_each_of_a_thousand_holds_has_one_version_while_prices_are_published(
     acme: Organization, database: None
 ) -> None:
     model = published(unheard())
-    ledger.top_up(id=uuid7(), organization_id=acme.id, amount_nanos=10 * HOLDS, reference="test", actor="test")
+    top_ups.enter(id=uuid7(), organization_id=acme.id, amount_nanos=10 * HOLDS, reference="test", actor="test")
     charged: dict[UUID, PriceTerms] = {}
 
     async def reserve(share: int) -> None:

@@ -141,7 +141,7 @@ def test_requests_write_no_prices(table: str, app: psycopg.Connection[tuple[Any,
 @pytest.mark.parametrize(
     "call",
     [
-        "billing_top_up(gen_random_uuid(), gen_random_uuid(), 1, 'r', 'a')",
+        "billing_announce_top_up(gen_random_uuid(), gen_random_uuid(), 1, 'manual', 'r', 'a', 1)",
         "billing_sweep(1)",
         "billing_post_settlements('{}')",
         "billing_book_unheld('{}', '{}', '{}')",

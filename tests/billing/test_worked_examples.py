@@ -4,13 +4,15 @@ from uuid import uuid4
 
 import pytest
 
-from billing import ledger, selectors
+from billing import ledger, selectors, top_ups
 from billing.errors import (
     DuplicateRequest,
     HoldClosed,
     HoldConflict,
     HoldNotFound,
     InsufficientFunds,
+    MovementConflict,
+    MovementRefused,
     NoWallet,
     WalletFrozen,
 )
@@ -43,22 +45,22 @@ def test_an_organization_without_a_wallet_has_nothing(acme: Organization) -> Non
 def test_a_top_up_happens_once_per_id(payer: Organization) -> None:
     id = uuid4()
     for _ in range(2):
-        ledger.top_up(id=id, organization_id=payer.id, amount_nanos=5, reference="wire 7", actor="staff@example.test")
+        top_ups.enter(id=id, organization_id=payer.id, amount_nanos=5, reference="wire 7", actor="staff@example.test")
 
     assert ledger.balance(payer.id).posted == 1_005
-    with pytest.raises(HoldConflict):
-        ledger.top_up(id=id, organization_id=payer.id, amount_nanos=6, reference="wire 7", actor="staff@example.test")
+    with pytest.raises(MovementConflict):
+        top_ups.enter(id=id, organization_id=payer.id, amount_nanos=6, reference="wire 7", actor="staff@example.test")
 
 
 def test_a_top_up_needs_a_wallet_that_is_not_closed(acme: Organization) -> None:
     arguments = {"organization_id": acme.id, "amount_nanos": 5, "reference": "wire", "actor": "staff@example.test"}
     with pytest.raises(NoWallet):
-        ledger.top_up(id=uuid4(), **{**arguments, "organization_id": uuid4()})
+        top_ups.enter(id=uuid4(), **{**arguments, "organization_id": uuid4()})
 
     with money.everything():
         Account.objects.filter(organization=acme, kind="wallet").update(status="closed")
-    with pytest.raises(WalletFrozen):
-        ledger.top_up(id=uuid4(), **arguments)
+    with pytest.raises(MovementRefused, match="closed"):
+        top_ups.enter(id=uuid4(), **arguments)
 
 
 def test_a_hold_sets_money_aside_and_a_release_gives_it_back(payer: Organization) -> None:

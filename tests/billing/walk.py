@@ -81,7 +81,7 @@ class Walk:
         amount = self.dice.randint(1, 700)
         for _ in range(self.dice.choice((1, 1, 2))):
             row = self.database.execute(
-                "SELECT billing_top_up(%s, %s, %s, 'walk', 'walk')", (id, payer, amount)
+                "SELECT billing_announce_top_up(%s, %s, %s, 'manual', 'walk', 'walk', %s)", (id, payer, amount, amount)
             ).fetchone()
             assert row == ("credited",)
         self.wallets[payer].posted += amount

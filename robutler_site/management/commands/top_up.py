@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from billing import ledger
+from billing import ledger, top_ups
 from billing.errors import BillingError
 from robutler_site import addressing, output
 from tenants.ids import uuid7
@@ -28,7 +28,7 @@ def nanos(text: str) -> int:
 
 
 class Command(BaseCommand):
-    """Credit an organization's wallet."""
+    """Credit an organization's wallet; from a limit on, when another person has approved."""
 
     help = "Credit a wallet with dollars that came in from outside."
 
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         card = addressing.organization(options["organization"])
         top_up_id = options["id"] or uuid7()
         try:
-            ledger.top_up(
+            state = top_ups.enter(
                 id=top_up_id,
                 organization_id=card.id,
                 amount_nanos=options["amount"],
@@ -56,7 +56,8 @@ class Command(BaseCommand):
         row = {
             "id": top_up_id,
             "organization": card.slug,
-            "credited_nanos": str(options["amount"]),
+            "amount_nanos": str(options["amount"]),
+            "state": state,
             "available_nanos": str(balance.available),
             "available": output.dollars(balance.available),
         }
