@@ -79,7 +79,7 @@ def test_a_slug_cannot_be_taken_twice(slug: str) -> None:
 def test_money_is_credited_exactly(slug: str) -> None:
     answer = run_json("top_up", "--organization", slug, "12.345678901")
 
-    assert answer["credited_nanos"] == answer["available_nanos"] == "12345678901"
+    assert answer["amount_nanos"] == answer["available_nanos"] == "12345678901"
 
 
 def test_the_same_top_up_is_credited_once(slug: str) -> None:
