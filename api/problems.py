@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
+from django.http import HttpResponse
 
 Headers = list[tuple[bytes, bytes]]
 RETRY_SOON_S = 1
@@ -77,3 +78,11 @@ def headers_of(problem: Problem) -> Headers:
     if problem.should_retry is not None:
         headers.append((b"x-should-retry", b"true" if problem.should_retry else b"false"))
     return headers
+
+
+def refused(problem: Problem) -> HttpResponse:
+    """A problem as a view of Django's answers it."""
+    headers = {name.decode(): value.decode() for name, value in headers_of(problem)}
+    return HttpResponse(
+        body_of(problem), status=problem.status, content_type="application/json", headers=headers
+    )

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from api import auth
 from api.edge import method_not_allowed, recorded
 from api.manage.callers import KeyAuthentication, MemberAuthentication
-from api.problems import InvalidRequest, Problem, Refused, body_of, headers_of
+from api.problems import InvalidRequest, Problem, Refused, refused
 from tenants.audit import acting
 from tenants.caller import Caller
 from tenants.context import organization_context, platform_context
@@ -107,14 +107,6 @@ class StaffView(_View):
             raise exceptions.PermissionDenied
         self._within.enter_context(platform_context(reason=f"staff at {request.path}"))
         self._within.enter_context(acting(user_id=user.pk, label=str(user)))
-
-
-def refused(problem: Problem) -> HttpResponse:
-    """A problem as Django answers it."""
-    response = HttpResponse(body_of(problem), status=problem.status, content_type="application/json")
-    for name, value in headers_of(problem):
-        response[name.decode()] = value.decode()
-    return response
 
 
 def _foreseen(error: Exception, view: APIView) -> Exception:

@@ -19,7 +19,7 @@ from api.errors import problem_of
 from api.openai import discovery, estimates, keys, queries, runs, shapes, usage
 from api.openai.access import caller_of, optional, required
 from api.openai.document import document
-from api.problems import InvalidRequest, Problem, Refused, body_of, headers_of
+from api.problems import InvalidRequest, Problem, Refused, refused
 from skills.sdk import ToolRetry
 from tenants import permissions
 from tenants.caller import Caller
@@ -33,7 +33,7 @@ api = NinjaAPI(title="Robutler", urls_namespace="openai", docs_url=None, openapi
 @api.exception_handler(Exception)
 def told(request: HttpRequest, error: Exception) -> HttpResponse:
     """Answer with the problem that an exception is."""
-    return _refused(recorded(error, request.headers.get("X-Request-ID", "")))
+    return refused(recorded(error, request.headers.get("X-Request-ID", "")))
 
 
 @api.exception_handler(ValidationError)
@@ -97,7 +97,7 @@ async def at_agent(request: HttpRequest, path: str) -> HttpResponse:
         return handled
     if described is not None:
         raise method_not_allowed("GET", "HEAD")
-    return _refused(_agent_not_found())
+    return refused(_agent_not_found())
 
 
 async def _described(segments: list[str], caller: Caller | None) -> HttpResponse | None:
@@ -157,13 +157,6 @@ def _answered(result: Any) -> HttpResponse:
 
 def _json(value: Any) -> HttpResponse:
     return HttpResponse(msgspec.json.encode(value), content_type="application/json")
-
-
-def _refused(problem: Problem) -> HttpResponse:
-    response = HttpResponse(body_of(problem), status=problem.status, content_type="application/json")
-    for name, value in headers_of(problem):
-        response[name.decode()] = value.decode()
-    return response
 
 
 def _agent_not_found() -> Problem:
