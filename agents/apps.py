@@ -14,4 +14,4 @@ class AgentsConfig(AppConfig):
         from agents import selectors
         from billing import subjects
 
-        subjects.know("agent", selectors.names_of_own)
+        subjects.know("agent", selectors.slugs_of)

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass
 from datetime import datetime
@@ -90,9 +90,10 @@ def remembered() -> int:
     return len(_found)
 
 
-def names_of_own() -> Mapping[str, str]:
-    """The slugs of the current organization's agents, by their ids."""
-    return {str(id): slug for id, slug in Agent.objects.order_by("slug").values_list("id", "slug")}
+def slugs_of(ids: Collection[UUID] | None) -> Mapping[str, str]:
+    """The slugs of the current organization's agents, by their ids: of these, or of all."""
+    agents = Agent.objects.all() if ids is None else Agent.objects.filter(id__in=ids)
+    return {str(id): slug for id, slug in agents.order_by("slug").values_list("id", "slug")}
 
 
 def runs_paid() -> QuerySet[Run]:

@@ -83,6 +83,4 @@ def headers_of(problem: Problem) -> Headers:
 def refused(problem: Problem) -> HttpResponse:
     """A problem as a view of Django's answers it."""
     headers = {name.decode(): value.decode() for name, value in headers_of(problem)}
-    return HttpResponse(
-        body_of(problem), status=problem.status, content_type="application/json", headers=headers
-    )
+    return HttpResponse(body_of(problem), status=problem.status, content_type="application/json", headers=headers)

@@ -44,6 +44,23 @@ class State:
     resets_at: datetime | None
 
     @property
+    def limit(self) -> str:
+        """How much may be spent, in which time."""
+        limit, period = dollars(self.budget.limit), self.budget.period
+        return f"{limit} in all" if period == Budget.Period.TOTAL else f"{limit} a {period}"
+
+    @property
+    def used(self) -> str:
+        """What is spent of it, and what runs have reserved."""
+        spent = f"{dollars(self.spent_nanos)} spent"
+        return f"{spent}, {dollars(self.held_nanos)} reserved" if self.held_nanos else spent
+
+    @property
+    def left(self) -> str:
+        """What may still be spent in this period."""
+        return dollars(self.remaining_nanos)
+
+    @property
     def remaining_nanos(self) -> int:
         """What is left of the limit; never less than nothing."""
         return max(self.budget.limit - self.held_nanos - self.spent_nanos, 0)
@@ -53,6 +70,11 @@ class State:
         """How much of the limit is reserved or spent; over 100 for a limit that was lowered, or only warns."""
         used = self.held_nanos + self.spent_nanos
         return used * 100 // self.budget.limit if self.budget.limit else 100
+
+    @property
+    def filled_percent(self) -> int:
+        """The same for a bar, which ends at 100."""
+        return min(self.used_percent, 100)
 
 
 def set_budget(
@@ -148,16 +170,25 @@ def budgets_page(
     return found[:limit], len(found) > limit
 
 
-def windows_of(id: UUID, *, limit: int) -> Sequence[BudgetWindow]:
-    """The latest periods of a budget in which anything was spent; BudgetNotFound."""
-    budget = budget_of(id).budget
-    return list(BudgetWindow.objects.filter(budget_id=budget.id).order_by("-starts_at")[:limit])
+def windows_page(id: UUID, *, after: int | None, limit: int) -> tuple[Sequence[BudgetWindow], bool]:
+    """The periods of a budget in which anything was asked for, latest first; and whether there are earlier ones.
+
+    Raises BudgetNotFound.
+    """
+    rows = BudgetWindow.objects.filter(budget_id=budget_of(id).budget.id).order_by("-id")
+    if after is not None:
+        rows = rows.filter(id__lt=after)
+    found = list(rows[: limit + 1])
+    return found[:limit], len(found) > limit
 
 
-def tightest_of_key(key_id: UUID) -> State | None:
-    """Of the budgets that a key has to itself the one with the least left; None if it has none."""
-    rows = Budget.objects.filter(organization_id=current_organization(), scope="key", subject=str(key_id))
-    return min(states(rows), key=lambda state: state.remaining_nanos, default=None)
+def budgets_of(scope: str, subject: str) -> Sequence[State]:
+    """Those that a key, an agent or an end user of the current organization has to itself, the tightest first.
+
+    What refuses comes before what only warns.
+    """
+    rows = Budget.objects.filter(organization_id=current_organization(), scope=scope, subject=subject)
+    return sorted(states(rows), key=lambda state: (state.budget.mode == Budget.Mode.SOFT, state.remaining_nanos))
 
 
 def with_window(rows: QuerySet[Budget]) -> QuerySet[Budget]:
@@ -193,7 +224,7 @@ def check(*, scope: str, subject: str, time_zone: str, limit_nanos: int, alert_p
         raise InvalidBudget("subject", "The budget of the organization is nobody's in particular: leave it out.")
     if scope == "end_user" and not 1 <= len(subject) <= 256:
         raise InvalidBudget("subject", "Name the end user as your requests do, in 1 to 256 characters.")
-    if scope in ("key", "agent") and subject not in names_of(scope):
+    if scope in ("key", "agent") and subject not in names_of(scope, [subject]):
         raise InvalidBudget("subject", f"There is no such {'API key' if scope == 'key' else 'agent'} of yours.")
     if not 0 <= limit_nanos <= MOST_NANOS:
         raise InvalidBudget("limit_nanos", f"A limit is at most {dollars(MOST_NANOS)}.")

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -17,10 +17,11 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 import outbound
+from billing import alerts
 from billing.amounts import dollars
 from billing.models import Delivery, OutboxEvent, WebhookEndpoint
 from billing.webhooks import Signed, signed
-from tenants.context import PLATFORM, atomic, platform_context
+from tenants.context import PLATFORM, atomic, organization_context, platform_context
 from tenants.errors import SecretUnreadable
 from tenants.selectors import mailboxes_of
 
@@ -164,7 +165,7 @@ async def _post(delivery: Delivery, now: datetime) -> Outcome:
 
 def _mail(delivery: Delivery) -> Outcome:
     event = delivery.event
-    subject, _, body = render_to_string(f"emails/{event.topic}.txt", {"data": _readable(event.payload)}).partition("\n")
+    subject, _, body = render_to_string(f"emails/{event.topic}.txt", {"data": _readable(event)}).partition("\n")
     message = EmailMessage(
         subject=subject.strip(),
         body=body.strip() + "\n",
@@ -179,12 +180,16 @@ def _mail(delivery: Delivery) -> Outcome:
     return Outcome(arrived=True, answer="sent")
 
 
-def _readable(payload: Mapping[str, Any]) -> dict[str, Any]:
-    """What happened, with amounts in dollars under their names without `_nanos`."""
-    return {
+def _readable(event: OutboxEvent) -> dict[str, Any]:
+    """What happened, with amounts in dollars under their names without `_nanos`, and budgets in words."""
+    told = {
         name.removesuffix("_nanos"): dollars(int(value)) if name.endswith("_nanos") else value
-        for name, value in payload.items()
+        for name, value in event.payload.items()
     }
+    if event.topic == "budget.threshold":
+        with organization_context(event.organization_id):
+            told.update(alerts.budget_in_words(event.payload))
+    return told
 
 
 def _note(delivery: Delivery, outcome: Outcome) -> None:

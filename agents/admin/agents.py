@@ -16,6 +16,7 @@ from agents.models import Agent, AgentVersion
 from agents.services import publishing
 from agents.services.drafts import fallbacks_of
 from billing import pricing
+from billing.admin.budgets import budgets_shown
 from billing.amounts import PICOS_PER_DOLLAR_A_MILLION, dollars, plain
 from billing.pricing import AgentPrice
 from skills import registry
@@ -200,7 +201,8 @@ class MemberAgentAdmin(MemberAdmin):
     ) -> Any:
         versions = AgentVersion.objects.filter(agent_id=uuid_or_404(object_id)).select_related("agent")
         shown = {"versions": versions.order_by("-number")[:50], "organization_slug": seat_of(request).organization.slug}
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown})
+        money = budgets_shown(request, "agent", object_id)
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown, **money})
 
 
 class StaffAgentAdmin(StaffRecordAdmin):

@@ -1,4 +1,4 @@
-"""What was used and what it cost, added up: by time, agent and model, and for one key so far.
+"""What was used and what it cost, added up: by time, agent and model.
 
 This is the one place where the rows of runs and the books meet. Money is what was settled, never what a row remembers:
 the sums here are those of the ledger. A charge counts at the time when its work began.
@@ -6,7 +6,7 @@ the sums here are those of the ledger. A charge counts at the time when its work
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
@@ -70,15 +70,6 @@ class UsageRow:
     charged_nanos: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Spend:
-    """What a key has cost its organization: since midnight, since the first of the month, ever. All in UTC."""
-
-    today_nanos: int
-    month_nanos: int
-    total_nanos: int
-
-
 async def usage(caller: Caller, query: UsageQuery) -> Sequence[UsageRow]:
     """The sums, in order of time, agent and model. Raises InvalidRange and PermissionMissing."""
     if query.since >= query.until:
@@ -95,26 +86,6 @@ async def usage(caller: Caller, query: UsageQuery) -> Sequence[UsageRow]:
 def total_of(rows: Sequence[UsageRow]) -> UsageRow:
     """All of them together."""
     return UsageRow(**{name: sum(getattr(row, name) for row in rows) for name in FIGURES})
-
-
-async def spend_of_key(caller: Caller, *, now: datetime) -> Spend:
-    """What the caller's key has spent so far."""
-    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    rows = await on_behalf_of(
-        caller,
-        _rows,
-        """
-        SELECT coalesce(sum(s.charged) FILTER (WHERE c.started_at >= %s), 0) AS today_nanos,
-            coalesce(sum(s.charged) FILTER (WHERE c.started_at >= %s), 0) AS month_nanos,
-            coalesce(sum(s.charged), 0) AS total_nanos
-        FROM agents_run r
-        JOIN billing_charge c ON c.run_id = r.id AND c.organization_id = r.organization_id
-        JOIN billing_settlement s ON s.hold_id = c.id
-        WHERE r.organization_id = %s AND r.key_id = %s
-        """,
-        [today, today.replace(day=1), caller.organization_id, caller.key_id],
-    )
-    return Spend(**rows[0])
 
 
 def _usage(organization_id: UUID, key_id: UUID | None, query: UsageQuery) -> tuple[str, list[Any]]:

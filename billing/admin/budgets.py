@@ -1,28 +1,45 @@
 """Budgets: whose spending counts, how much is left of the period, and when it begins anew."""
 
+from collections import defaultdict
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from unfold import widgets
 from unfold.decorators import action, display
 from unfold.views import ChangeList
 
 from billing import budgets
-from billing.amounts import MOST_NANOS, NANOS_PER_DOLLAR, dollars
+from billing.amounts import MOST_NANOS, NANOS_PER_DOLLAR
 from billing.dollar_fields import DollarsField
 from billing.errors import InvalidBudget
 from billing.models import Budget
-from billing.subjects import names_of
-from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, signed_in
+from billing.subjects import described, names_of
+from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, allows, signed_in
 from tenants.ids import uuid7
 from tenants.permissions import BILLING_READ, BILLING_WRITE
 
+BUDGETS_OF = "console/budgets_of.html"
+"""The budgets of a key or an agent, below its own page."""
+
 MODE_LABELS = {"Refuse": "danger", "Warn": "warning"}
 FIELD_OF = {"time_zone": "time_zone", "alert_percents": "alerts", "limit_nanos": "limit"}
+
+
+def budgets_shown(request: HttpRequest, scope: str, subject: Any) -> dict[str, Any]:
+    """What that template shows of them; nothing to whom the seat says nothing of money."""
+    if not allows(request, BILLING_READ):
+        return {}
+    shown: dict[str, Any] = {"budgets": budgets.budgets_of(scope, str(subject)), "budgets_are_shown": True}
+    if allows(request, BILLING_WRITE):
+        add = reverse("console:billing_budget_add")
+        shown["set_budget"] = f"{add}?{urlencode({'scope': scope, scope: subject})}"
+    return shown
 
 
 class BudgetForm(forms.ModelForm):
@@ -106,7 +123,10 @@ class BudgetList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """The rows; who is there of a scope is asked once."""
         super().get_results(request)
-        names = {scope: names_of(scope) for scope in {budget.scope for budget in self.result_list}}
+        subjects = defaultdict(set)
+        for budget in self.result_list:
+            subjects[budget.scope].add(budget.subject)
+        names = {scope: names_of(scope, those) for scope, those in subjects.items()}
         for budget in self.result_list:
             budget.subject_name = names[budget.scope].get(budget.subject, budget.subject)
 
@@ -124,34 +144,25 @@ class BudgetColumns:
     @display(description="Budget of")
     def shown_subject(self, budget: Budget) -> str:
         """Whose spending counts."""
-        if budget.scope == Budget.Scope.ORGANIZATION:
-            return "the organization"
         name: str | None = getattr(budget, "subject_name", None)
         if name is None:
-            name = names_of(budget.scope).get(budget.subject, budget.subject)
-        return f"{budget.get_scope_display().split(' ', 1)[1]} {name}"
+            name = names_of(budget.scope, [budget.subject]).get(budget.subject, budget.subject)
+        return described(budget.scope, name)
 
     @display(description="Limit", ordering="limit")
     def shown_limit(self, budget: Budget) -> str:
         """How much may be spent, in which time."""
-        return f"{dollars(budget.limit)} {'in all' if budget.period == 'total' else f'a {budget.period}'}"
+        return budgets.state_of(budget).limit
 
     @display(description="Used")
     def shown_used(self, budget: Budget) -> SafeString:
         """What is spent and reserved of it, as a bar and in words."""
-        state = budgets.state_of(budget)
-        words = f"{dollars(state.spent_nanos)} spent"
-        if state.held_nanos:
-            words += f", {dollars(state.held_nanos)} reserved"
-        return format_html(
-            '<progress class="budget" max="100" value="{}" aria-label="{}"></progress> {} ({} %)',
-            min(state.used_percent, 100), words, words, state.used_percent,
-        )  # fmt: skip
+        return render_to_string("console/budget_bar.html", {"state": budgets.state_of(budget)})
 
     @display(description="Left")
     def shown_left(self, budget: Budget) -> str:
         """What may still be spent in this period."""
-        return dollars(budgets.state_of(budget).remaining_nanos)
+        return budgets.state_of(budget).left
 
     @display(description="Begins anew")
     def shown_reset(self, budget: Budget) -> Any:

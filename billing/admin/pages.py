@@ -8,6 +8,7 @@ from billing.admin.journal import (
     StaffSettlementAdmin,
     StaffTransferAdmin,
 )
+from billing.admin.keys import MemberPayingKeyAdmin
 from billing.admin.moves import StaffAdjustmentAdmin, StaffGrantAdmin, StaffRefundAdmin, StaffTopUpAdmin
 from billing.admin.organizations import StaffPayerAdmin
 from billing.admin.payment_tokens import MemberPaymentTokenAdmin, StaffPaymentTokenAdmin
@@ -31,11 +32,12 @@ from billing.models import (
     TopUp,
     Transfer,
 )
-from tenants.models import Organization
+from tenants.models import ApiKey, Organization
 
 MEMBER_PAGES = (
     (Account, MemberWalletAdmin),
     (Transfer, MemberTransferAdmin),
+    (ApiKey, MemberPayingKeyAdmin),
     (Budget, MemberBudgetAdmin),
     (PaymentToken, MemberPaymentTokenAdmin),
 )

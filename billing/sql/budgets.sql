@@ -259,17 +259,17 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER guard BEFORE UPDATE ON billing_budgetwindow
+CREATE OR REPLACE TRIGGER guard BEFORE UPDATE ON billing_budgetwindow
     FOR EACH ROW EXECUTE FUNCTION billing_guard_window();
-CREATE TRIGGER guard BEFORE UPDATE ON billing_budget
+CREATE OR REPLACE TRIGGER guard BEFORE UPDATE ON billing_budget
     FOR EACH ROW EXECUTE FUNCTION billing_guard_budget();
-CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON billing_budget
+CREATE OR REPLACE TRIGGER stays BEFORE DELETE OR TRUNCATE ON billing_budget
     FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse_change();
-CREATE TRIGGER stays BEFORE DELETE OR TRUNCATE ON billing_budgetwindow
+CREATE OR REPLACE TRIGGER stays BEFORE DELETE OR TRUNCATE ON billing_budgetwindow
     FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse_change();
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON billing_holdbudget
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON billing_holdbudget
     FOR EACH STATEMENT EXECUTE FUNCTION billing_refuse_change();
-CREATE TRIGGER count AFTER INSERT ON billing_holdbudget REFERENCING NEW TABLE AS added
+CREATE OR REPLACE TRIGGER count AFTER INSERT ON billing_holdbudget REFERENCING NEW TABLE AS added
     FOR EACH STATEMENT EXECUTE FUNCTION billing_count_bound_holds();
 
 -- Warn of windows in which a share was reached that their budget names: once for each window and share.
@@ -292,9 +292,10 @@ BEGIN
     LOOP
         PERFORM billing_tell(reached.organization_id, 'budget.threshold',
             'budget.threshold:' || reached.window_id || ':' || reached.percent,
-            (SELECT jsonb_build_object('budget_id', b.id, 'name', replace(b.scope, '_', ' ') || ' ' || b.subject,
-                'percent', reached.percent, 'mode', b.mode, 'period', b.period, 'limit_nanos', w."limit"::text,
-                'used_nanos', (w.held + w.spent)::text, 'starts_at', w.starts_at, 'resets_at', w.ends_at)
+            (SELECT jsonb_build_object('budget_id', b.id, 'scope', b.scope, 'subject', b.subject,
+                'percent', reached.percent, 'mode', b.mode, 'period', b.period, 'time_zone', b.time_zone,
+                'limit_nanos', w."limit"::text, 'used_nanos', (w.held + w.spent)::text, 'starts_at', w.starts_at,
+                'resets_at', w.ends_at)
              FROM billing_budgetwindow w JOIN billing_budget b ON b.id = w.budget_id WHERE w.id = reached.window_id));
         warned := warned + 1;
     END LOOP;

@@ -2,12 +2,11 @@
 
 from tenants.admin.audit import MemberAuditAdmin, StaffAuditAdmin
 from tenants.admin.credentials import MemberCredentialAdmin, StaffCredentialAdmin
-from tenants.admin.keys import MemberKeyAdmin, StaffKeyAdmin
+from tenants.admin.keys import StaffKeyAdmin
 from tenants.admin.people import MemberSeatAdmin, StaffSeatAdmin, StaffUserAdmin
 from tenants.models import ApiKey, AuditEvent, Membership, ProviderCredential, User
 
 MEMBER_PAGES = (
-    (ApiKey, MemberKeyAdmin),
     (ProviderCredential, MemberCredentialAdmin),
     (Membership, MemberSeatAdmin),
     (AuditEvent, MemberAuditAdmin),

@@ -3,12 +3,15 @@
 import pytest
 from django.test import Client
 
+from agents.models import Agent
 from billing import budgets
 from billing.models import Budget
 from tenants.context import organization_context
-from tenants.models import Organization
+from tenants.models import ApiKey, Organization
+from tenants.roles import Role
+from tenants.services import issue_key, revoke_key
 from tests import make
-from tests.admin.cast import member, page, submit, text
+from tests.admin.cast import member, page, staff, submit, text
 from tests.billing import money
 
 ADD = page("console", Budget, "add")
@@ -32,7 +35,7 @@ def test_a_budget_is_set_and_shows_what_is_left_of_it(acme: Organization, us: Cl
     held = money.hold(acme, 5_000_000_000, agent_id=agent.id)
     money.settle(held, cost=2_500_000_000)
     said = text(us.get(LIST))
-    assert f"agent {agent.slug}" in said
+    assert f"the agent {agent.slug}" in said
     assert "$12.50 a month" in said
     assert "$2.50 spent (20 %)" in said
     assert 'value="20"' in said
@@ -70,3 +73,42 @@ def test_it_is_ended(acme: Organization, us: Client) -> None:
 )
 def test_what_is_wrong_is_said_beside_its_field(us: Client, changes: dict[str, str], complaint: str) -> None:
     assert complaint in text(submit(us, ADD, "budget_form", **{**ASKED, **changes}))
+
+
+def test_the_pages_of_a_key_and_of_an_agent_show_their_budgets(acme: Organization, us: Client) -> None:
+    agent = make.published(acme, slug=make.unique("teller"))
+    with organization_context(acme.id):
+        key, _ = issue_key(organization_id=acme.id, name="shop")
+    pages = {
+        "key": page("console", ApiKey, "change", key.pk),
+        "agent": page("console", Agent, "change", agent.pk),
+    }
+
+    for (scope, address), subject in zip(pages.items(), (key.pk, agent.pk), strict=True):
+        assert "It has no budget of its own." in text(us.get(address))
+        make.budget(acme, 2 * 10**9, scope=scope, subject=str(subject), period="week")
+        shown = text(us.get(address))
+        assert "$2.00 a week" in shown
+        assert "$2.00 left" in shown
+        prefilled = us.get(f"{ADD}?scope={scope}&{scope}={subject}")
+        assert f'<option value="{subject}" selected>' in text(prefilled)
+        assert f"{ADD}?scope={scope}&amp;{scope}={subject}" in shown
+
+
+def test_who_may_not_read_money_sees_no_budgets_beside_an_agent(acme: Organization) -> None:
+    agent = make.published(acme, slug=make.unique("teller"))
+    make.budget(acme, 2 * 10**9, scope="agent", subject=str(agent.pk))
+
+    assert "$2.00" not in text(member(acme, Role.DEVELOPER).get(page("console", Agent, "change", agent.pk)))
+
+
+def test_the_name_of_a_revoked_key_stays_with_its_budget(acme: Organization, us: Client) -> None:
+    with organization_context(acme.id):
+        key, _ = issue_key(organization_id=acme.id, name="shop")
+        budget = make.budget(acme, 10**9, scope="key", subject=str(key.pk))
+        revoke_key(key)
+
+    assert "the key shop" in text(us.get(LIST))
+    submit(us, page("console", Budget, "change", budget.pk), "budget_form", limit="3")
+    assert "$3.00 a day" in text(us.get(LIST))
+    assert "the key shop" in text(staff().get(page("admin", Budget, "changelist")))

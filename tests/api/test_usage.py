@@ -1,6 +1,8 @@
 """GET /v1/usage and GET /v1/key: figures that are those of the ledger."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -140,8 +142,18 @@ def test_a_key_knows_what_it_has_spent(globex_client: ApiClient, globex: Any, us
     key = globex_client.get("/v1/key").json
 
     assert int(key["spend"]["total_nanos"]) == spent(globex) > 0
-    assert key["spend"]["today_nanos"] == key["spend"]["month_nanos"] == key["spend"]["total_nanos"]
+    assert len({key["spend"][f"{span}_nanos"] for span in ("today", "week", "month", "total")}) == 1
     assert key["budget"] is None
+    paid = key["spend"]["total_usd"]
+    assert key["data"] == {
+        "limit": None,
+        "limit_remaining": None,
+        "limit_reset": None,
+        "usage": paid,
+        "usage_daily": paid,
+        "usage_weekly": paid,
+        "usage_monthly": paid,
+    }
 
 
 def test_another_key_of_the_organization_has_spent_nothing(server: Any, globex: Any, used: list[str]) -> None:
@@ -151,7 +163,7 @@ def test_another_key_of_the_organization_has_spent_nothing(server: Any, globex: 
     assert key["permissions"] == ["usage:read"]
     assert key["spend"] == {
         f"{span}_{unit}": nothing
-        for span in ("today", "month", "total")
+        for span in ("today", "week", "month", "total")
         for unit, nothing in (("nanos", "0"), ("usd", "0.000000000"))
     }
 
@@ -159,16 +171,55 @@ def test_another_key_of_the_organization_has_spent_nothing(server: Any, globex: 
 def test_what_was_spent_last_month_is_in_the_total_alone(
     globex_client: ApiClient, globex: Any, used: list[str]
 ) -> None:
-    from asyncio import run
-
-    from agents.services.usage import spend_of_key
+    from billing.spending import Spend, spend_of_key
+    from tenants.context import organization_context
     from tenants.selectors import caller_for
 
-    key = globex_client.http.headers["Authorization"].removeprefix("Bearer ")
+    key = asyncio.run(caller_for(globex_client.http.headers["Authorization"].removeprefix("Bearer "))).key_id
+    assert key is not None
+    with organization_context(globex.id):
+        spend = spend_of_key(key, now=datetime.now(UTC) + timedelta(days=40))
 
-    async def later() -> Any:
-        return await spend_of_key(await caller_for(key), now=datetime.now(UTC) + timedelta(days=40))
+    assert spend == Spend(total_nanos=spent(globex))
 
-    spend = run(later())
 
-    assert (spend.today_nanos, spend.month_nanos, spend.total_nanos) == (0, 0, spent(globex))
+def test_what_a_key_has_spent_is_told_once_whether_it_is_added_up_or_not(
+    globex_client: ApiClient, globex: Any, used: list[str]
+) -> None:
+    from billing import rollups
+
+    before = globex_client.get("/v1/key").json["spend"]
+    while not rollups.refresh():
+        pass
+    globex_client.post(f"/{used[0]}/chat/completions", HELLO)
+    after = globex_client.get("/v1/key").json["spend"]
+
+    assert int(after["total_nanos"]) == spent(globex) > int(before["total_nanos"])
+    assert after["today_nanos"] == after["total_nanos"]
+
+
+# --- the organization's credit ----------------------------------------------------------------------------------------
+
+
+def test_credits_are_what_came_in_and_what_left(globex_client: ApiClient, globex: Any, used: list[str]) -> None:
+    from billing import ledger
+
+    told = globex_client.get("/v1/credits").json["data"]
+
+    assert told["total_usage"] == nanos_in_usd(spent(globex))
+    assert Decimal(told["total_credits"]) - Decimal(told["total_usage"]) == Decimal(
+        nanos_in_usd(ledger.balance(globex.id).posted)
+    )
+
+
+def test_credits_are_told_to_keys_that_may_read_money(server: Any, globex: Any, acme_client: ApiClient) -> None:
+    with ApiClient(server.url, make.key(globex, permissions=["chat:write", "usage:read"])) as client:
+        assert client.get("/v1/credits").code == (403, "permission_error", "insufficient_scope")
+    with ApiClient(server.url, make.key(make.organization(), permissions=["billing:read"])) as client:
+        assert client.get("/v1/credits").json == {
+            "data": {"total_credits": "0.000000000", "total_usage": "0.000000000"}
+        }
+
+
+def nanos_in_usd(nanos: int) -> str:
+    return f"{nanos // 10**9}.{nanos % 10**9:09d}"

@@ -1,15 +1,18 @@
 """What happens to charges and holds is told to those who asked for it, in the transaction in which it happens."""
 
+import json
 from typing import Any
 
 import pytest
 
-from billing import ledger, webhooks
+import outbound
+from billing import ledger, outbox, webhooks
 from billing.models import OutboxEvent
 from tenants.context import organization_context
 from tenants.models import Organization
 from tests import make
 from tests.billing import money
+from tests.fakes.receiver import receiver
 
 
 @pytest.fixture
@@ -59,3 +62,25 @@ def test_who_does_not_listen_is_told_nothing(globex: Organization) -> None:
     money.settle(money.hold(globex, 500), cost=5)
 
     assert told(globex, "charge.settled") == []
+
+
+def test_news_of_charges_arrives_at_who_listens_and_only_once_it_is_true(acme: Organization) -> None:
+    with receiver() as heard:
+        outbound.configure(allow=[heard.place])
+        with organization_context(acme.id):
+            webhooks.add_endpoint(url=heard.url, topics=["charge.settled", "hold.expired"])
+        settled, lost = (money.hold(make.wallet(acme, 1_000), amount) for amount in (500, 300))
+        outbox.relay()
+        assert heard.messages == []
+
+        money.settle(settled, cost=120)
+        money.expire(lost)
+        ledger.sweep_expired()
+        outbox.relay()
+        outbox.relay()
+        outbound.configure()
+
+    news = {body["type"]: body["data"] for body in (json.loads(message.body) for message in heard.messages)}
+    assert len(heard.messages) == len(news) == 2
+    assert (news["charge.settled"]["charge_id"], news["charge.settled"]["charged_nanos"]) == (str(settled), "120")
+    assert (news["hold.expired"]["hold_id"], news["hold.expired"]["amount_nanos"]) == (str(lost), "300")

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.manage.amounts import NanosAskedField, NanosField, UsdField
-from api.manage.pages import DEFAULT, MOST_AT_ONCE, PageAsked, page
+from api.manage.pages import NumberedPageAsked, PageAsked, page
 from api.manage.views import ManageView
 from billing import budgets
 from tenants.ids import uuid7
@@ -45,7 +45,9 @@ class WindowShown(serializers.Serializer[Any]):
     starts_at = serializers.DateTimeField()
     ends_at = serializers.DateTimeField(allow_null=True)
     limit_nanos = NanosField(source="limit")
+    limit_usd = UsdField(source="limit")
     held_nanos = NanosField(source="held")
+    held_usd = UsdField(source="held")
     spent_nanos = NanosField(source="spent")
     spent_usd = UsdField(source="spent")
 
@@ -79,12 +81,6 @@ class BudgetsAsked(PageAsked):
 
     scope = serializers.ChoiceField(budgets.SCOPES, required=False)
     subject = serializers.CharField(max_length=256, required=False)
-
-
-class WindowsAsked(serializers.Serializer[Any]):
-    """How many periods to list."""
-
-    limit = serializers.IntegerField(required=False, default=DEFAULT, min_value=1, max_value=MOST_AT_ONCE)
 
 
 class Budgets(ManageView):
@@ -127,9 +123,9 @@ class Windows(ManageView):
 
     def get(self, request: Request, budget_id: UUID) -> Response:
         """The latest first; a period in which nothing was asked for has none."""
-        limit = self.asked(WindowsAsked)["limit"]
-        found = budgets.windows_of(budget_id, limit=limit + 1)
-        return page([WindowShown(window).data for window in found[:limit]], has_more=len(found) > limit)
+        asked = self.asked(NumberedPageAsked)
+        found, has_more = budgets.windows_page(budget_id, after=asked.get("after"), limit=asked["limit"])
+        return page([WindowShown(window).data for window in found], has_more=has_more)
 
 
 def _actor(view: ManageView) -> str:

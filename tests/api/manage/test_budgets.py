@@ -8,6 +8,7 @@ import pytest
 
 from tests import make
 from tests.api.client import HELLO, Answer, ApiClient
+from tests.billing import money
 
 BUDGETS = "/api/v1/billing/budgets"
 PER_RUN_NANOS = 1_500_000
@@ -110,6 +111,24 @@ def test_a_key_is_told_the_tightest_of_its_own_budgets(acme: Any, acme_client: A
     make.budget(acme, 10**9, scope="key", subject=key_id, period="month")
     tight = make.budget(acme, 10**8, scope="key", subject=key_id, period="week")
 
-    told = acme_client.get("/v1/key").json["budget"]
+    make.budget(acme, 5, scope="key", subject=key_id, mode="soft")
 
-    assert (told["id"], told["period"], told["remaining_usd"]) == (str(tight.id), "week", "0.100000000")
+    told = acme_client.get("/v1/key").json
+
+    assert (told["budget"]["id"], told["budget"]["period"]) == (str(tight.id), "week")
+    assert told["budget"]["remaining_usd"] == told["data"]["limit_remaining"] == told["data"]["limit"] == "0.100000000"
+    assert told["data"]["limit_reset"] == "weekly"
+
+
+def test_the_periods_of_a_budget_come_page_by_page(acme: Any, acme_client: ApiClient) -> None:
+    budget = make.budget(acme, 10**9)
+    for days in range(3):
+        money.release(money.hold(make.wallet(acme, 100), 1))
+        money.age_window(budget.id, days=days + 1)
+
+    first = acme_client.get(f"{BUDGETS}/{budget.id}/windows?limit=2").json
+    rest = acme_client.get(f"{BUDGETS}/{budget.id}/windows?limit=2&after={first['last_id']}").json
+
+    starts = [window["starts_at"] for window in first["data"] + rest["data"]]
+    assert (len(first["data"]), first["has_more"], len(rest["data"]), rest["has_more"]) == (2, True, 1, False)
+    assert len(set(starts)) == 3
