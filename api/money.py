@@ -106,6 +106,19 @@ def _(error: billing.MovementConflict) -> Problem:
     return Problem(status=409, type="conflict_error", code="id_taken", message=str(error), should_retry=False)
 
 
+@money_problem_of.register
+def _(error: billing.PayoutRefused) -> Problem:
+    return Problem(
+        status=409, type="conflict_error", code=f"payout_{error.outcome}", message=str(error), should_retry=False
+    )
+
+
+@money_problem_of.register
+def _(error: billing.InvalidPayoutAccount) -> Problem:
+    return Problem(status=400, type="invalid_request_error", code="invalid_value", message=str(error))
+
+
+@money_problem_of.register(billing.NoSuchPayout)
 @money_problem_of.register(billing.MovementNotFound)
 @money_problem_of.register(billing.BudgetNotFound)
 @money_problem_of.register(billing.WebhookNotFound)

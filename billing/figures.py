@@ -83,6 +83,8 @@ def usage(span: Span) -> Usage:
 
 def parts(span: Span, *, bucket: Bucket | None = None, group: Group | None = None) -> Sequence[Part]:
     """It split by time, by what it was for, or by both; in order of time, then the largest charge first."""
+    if bucket is None and group is None:
+        return (Part(usage=usage(span)),)
     names: dict[str, Any] = {}
     if bucket:
         names["start"] = _BUCKETS[bucket]

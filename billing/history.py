@@ -7,7 +7,8 @@ from uuid import UUID
 
 from django.db.models import F, Model, Q, QuerySet
 
-from billing.models import Account, Charge, Hold, TopUp, Transfer, TransferGroup
+from billing import payouts
+from billing.models import Account, Charge, Hold, Payout, TopUp, Transfer, TransferGroup
 
 Row = TypeVar("Row", bound=Model)
 
@@ -54,6 +55,11 @@ def charges_page(organization_id: UUID, *, after: UUID | None = None, limit: int
 def top_ups_page(organization_id: UUID, *, after: UUID | None = None, limit: int) -> Page[TopUp]:
     """Money that came into an organization's wallet, or is on its way there."""
     return _page(TopUp.objects.filter(organization_id=organization_id), "created_at", after=after, limit=limit)
+
+
+def payouts_page(organization_id: UUID, *, after: UUID | None = None, limit: int) -> Page[Payout]:
+    """What was paid out of an organization's earnings, or is on its way, from when it was approved."""
+    return _page(payouts.history(organization_id), "created_at", after=after, limit=limit)
 
 
 def transactions_page(organization_id: UUID, *, after: int | None = None, limit: int) -> Sequence[Transaction]:

@@ -84,6 +84,12 @@ def reconciliations() -> QuerySet[Reconciliation]:
     return Reconciliation.objects.order_by("-id")
 
 
+def reconciliations_before(id: int | None, *, limit: int) -> Sequence[Reconciliation]:
+    """The latest, or those that came before the one with this id; in platform work."""
+    rows = reconciliations().order_by("-id")
+    return list((rows if id is None else rows.filter(id__lt=id))[:limit])
+
+
 def last_report() -> Reconciliation | None:
     """The newest one; staff only."""
     return reconciliations().first()

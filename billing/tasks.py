@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from celery import shared_task
 
-from billing import alerts, grants, ledger, outbox, reconcile, rollups, seals, tokens
+from billing import alerts, grants, ledger, outbox, payouts, reconcile, rollups, seals, statements, tokens
 
 
 @shared_task(queue="billing", ignore_result=True)
@@ -60,3 +60,15 @@ def keep_grants() -> None:
     """Work out what was spent of credit that was given, and take out of wallets what has expired of it."""
     grants.attribute_spending()
     grants.expire_due()
+
+
+@shared_task(queue="billing", ignore_result=True)
+def close_months() -> int:
+    """Close and print the months that are over, wherever they are."""
+    return statements.close_and_print()
+
+
+@shared_task(queue="billing", ignore_result=True)
+def send_payouts() -> int:
+    """Ask the payment provider about every payout that is due."""
+    return payouts.send_due()

@@ -20,6 +20,8 @@ from robutler_site.queues import SWEEP_SECONDS
 RELAY_SECONDS = 5
 ALERT_SECONDS = 10
 CLOSE_RUNS_SECONDS = 60
+CLOSE_MONTHS_SECONDS = 1_800
+SEND_PAYOUTS_SECONDS = 60
 PURGE_SECONDS = 300
 ROLLUP_SECONDS = 10
 SWEEP_TOKENS_SECONDS = 10
@@ -107,6 +109,8 @@ def _schedule() -> dict[str, Any]:
         "raise-alerts": _of_books("billing.tasks.raise_alerts", ALERT_SECONDS),
         "keep-grants": _of_books("billing.tasks.keep_grants", GRANTS_SECONDS),
         "end-overdue-tokens": _of_books("billing.tasks.end_overdue_tokens", SWEEP_TOKENS_SECONDS),
+        "close-months": _of_books("billing.tasks.close_months", CLOSE_MONTHS_SECONDS),
+        "send-payouts": _of_books("billing.tasks.send_payouts", SEND_PAYOUTS_SECONDS),
         "close-abandoned-runs": _housekeeping("agents.tasks.close_abandoned_runs", CLOSE_RUNS_SECONDS),
         "purge-expired-items": _housekeeping("agents.tasks.purge_expired_items", PURGE_SECONDS),
     }

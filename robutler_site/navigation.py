@@ -111,6 +111,8 @@ UNFOLD_CONSOLE = {
                     _page("Transfers", "swap_horiz", "console:billing_transfer_changelist", BILLING_READ),
                     _page("Budgets", "savings", "console:billing_budget_changelist", BILLING_READ),
                     _page("Payment tokens", "token", "console:billing_paymenttoken_changelist", BILLING_READ),
+                    _page("Payouts", "payments", "console:billing_payout_changelist", BILLING_READ),
+                    _page("Statements", "description", "console:billing_statement_changelist", BILLING_READ),
                 ],
             },
         ]
@@ -171,6 +173,9 @@ UNFOLD_STAFF = {
                     _page("Credit", "redeem", "admin:billing_grant_changelist"),
                     _page("Refunds", "undo", "admin:billing_refund_changelist"),
                     _page("Adjustments", "rule", "admin:billing_adjustment_changelist"),
+                    _page("Payout batches", "payments", "admin:billing_payoutbatch_changelist"),
+                    _page("Payouts", "send_money", "admin:billing_payout_changelist"),
+                    _page("Statements", "description", "admin:billing_statement_changelist"),
                     _page("Budgets", "savings", "admin:billing_budget_changelist"),
                     _page("Payment tokens", "token", "admin:billing_paymenttoken_changelist"),
                     _page("Price versions", "sell", "admin:billing_priceversion_changelist"),

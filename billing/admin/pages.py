@@ -12,8 +12,10 @@ from billing.admin.keys import MemberPayingKeyAdmin
 from billing.admin.moves import StaffAdjustmentAdmin, StaffGrantAdmin, StaffRefundAdmin, StaffTopUpAdmin
 from billing.admin.organizations import StaffPayerAdmin
 from billing.admin.payment_tokens import MemberPaymentTokenAdmin, StaffPaymentTokenAdmin
+from billing.admin.payouts import MemberPayoutAdmin, StaffPayoutAdmin, StaffPayoutBatchAdmin
 from billing.admin.prices import StaffPriceItemAdmin, StaffPriceVersionAdmin
 from billing.admin.reconciliation import StaffDiscrepancyAdmin, StaffReconciliationAdmin
+from billing.admin.statements import MemberStatementAdmin, StaffStatementAdmin
 from billing.admin.wallets import MemberWalletAdmin, StaffAccountAdmin
 from billing.models import (
     Account,
@@ -24,11 +26,14 @@ from billing.models import (
     Grant,
     Hold,
     PaymentToken,
+    Payout,
+    PayoutBatch,
     PriceItem,
     PriceVersion,
     Reconciliation,
     Refund,
     Settlement,
+    Statement,
     TopUp,
     Transfer,
 )
@@ -40,6 +45,8 @@ MEMBER_PAGES = (
     (ApiKey, MemberPayingKeyAdmin),
     (Budget, MemberBudgetAdmin),
     (PaymentToken, MemberPaymentTokenAdmin),
+    (Payout, MemberPayoutAdmin),
+    (Statement, MemberStatementAdmin),
 )
 STAFF_PAGES = (
     (Organization, StaffPayerAdmin),
@@ -49,6 +56,9 @@ STAFF_PAGES = (
     (Hold, StaffHoldAdmin),
     (Settlement, StaffSettlementAdmin),
     (TopUp, StaffTopUpAdmin),
+    (PayoutBatch, StaffPayoutBatchAdmin),
+    (Payout, StaffPayoutAdmin),
+    (Statement, StaffStatementAdmin),
     (Grant, StaffGrantAdmin),
     (Refund, StaffRefundAdmin),
     (Adjustment, StaffAdjustmentAdmin),

@@ -16,6 +16,7 @@ from billing.models.reconciliation import Discrepancy, InvariantRun, Reconciliat
 from billing.models.refund import Refund
 from billing.models.rollup import JournalHour, UsageHour, Watermark
 from billing.models.settlement import Settlement
+from billing.models.statement import Statement, StatementFile
 from billing.models.top_up import TopUp
 from billing.models.transfer import Transfer, TransferGroup
 from billing.models.usage_line import UsageLine
@@ -25,6 +26,6 @@ __all__ = [
     "Account", "Adjustment", "BalanceAlert", "Budget", "BudgetAlert", "BudgetWindow", "Charge", "Delivery",
     "Discrepancy", "GatewayEvent", "Grant", "GrantBurn", "GrantCursor", "Hold", "HoldBudget", "InvariantRun",
     "JournalHour", "OutboxEvent", "PaymentToken", "Payout", "PayoutAccount", "PayoutBatch", "PriceAcceptance",
-    "PriceItem", "PriceList", "PriceVersion", "Reconciliation", "Refund", "Seal", "Settlement", "TopUp", "Transfer",
-    "TransferGroup", "UsageHour", "UsageLine", "Watermark", "WebhookEndpoint",
+    "PriceItem", "PriceList", "PriceVersion", "Reconciliation", "Refund", "Seal", "Settlement", "Statement",
+    "StatementFile", "TopUp", "Transfer", "TransferGroup", "UsageHour", "UsageLine", "Watermark", "WebhookEndpoint",
 ]  # fmt: skip

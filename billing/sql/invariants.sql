@@ -164,4 +164,24 @@ WHERE v.kind = 'reversal' AND EXISTS (
     SELECT FROM billing_transfer a FULL JOIN billing_transfer b
         ON b.group_id = v.id AND a.debit_id = b.credit_id AND a.credit_id = b.debit_id AND a.amount = b.amount
     WHERE a.group_id = v.reverses_id AND b.id IS NULL
-);
+)
+UNION ALL
+SELECT 'a statement begins where the one before ended', count(*)
+FROM billing_statement s LEFT JOIN billing_statement p ON p.id = s.previous_id
+WHERE (s.opening, s.after_transfer, s.starts_at)
+    IS DISTINCT FROM (coalesce(p.closing, 0), coalesce(p.last_transfer, 0), coalesce(p.ends_at, s.starts_at))
+UNION ALL
+SELECT 'a statement counts the transfers that its wallet had', count(*)
+FROM billing_statement s
+JOIN billing_account a ON a.organization_id = s.organization_id AND a.kind = 'wallet'
+LEFT JOIN LATERAL (
+    SELECT count(*) AS transfers, coalesce(sum(CASE a.id WHEN t.credit_id THEN t.amount ELSE -t.amount END), 0) AS moved
+    FROM billing_transfer t
+    WHERE a.id IN (t.debit_id, t.credit_id) AND t.id > s.after_transfer AND t.id <= s.last_transfer
+) wallet ON true
+WHERE (wallet.transfers, wallet.moved) IS DISTINCT FROM (s.transfers::bigint, (s.closing - s.opening)::numeric)
+UNION ALL
+SELECT 'what payouts have set aside is in clearing', abs(
+    (SELECT coalesce(sum(p.amount), 0) FROM billing_payout p WHERE p.state IN ('pending', 'sent'))
+    - (SELECT coalesce(sum(m.credits - m.debits), 0) FROM moved m
+        JOIN billing_account a ON a.id = m.account_id AND a.kind = 'payout_clearing'))::bigint;

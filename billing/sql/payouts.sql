@@ -293,6 +293,8 @@ BEGIN
     SET state = 'paid', fee = p.fee + coalesce(billing_post_paid.fee, 0), paid_at = clock_timestamp(),
         sent_at = coalesce(p.sent_at, clock_timestamp()), ended_at = clock_timestamp(), next_attempt_at = NULL
     WHERE p.id = paid.id;
+    PERFORM billing_tell(paid.organization_id, 'payout.paid', format('payout.paid:%s:%s', paid.id, paid.attempt),
+        jsonb_build_object('payout_id', paid.id, 'period', paid.period, 'amount_nanos', paid.amount::text));
 END
 $$;
 
@@ -314,6 +316,9 @@ BEGIN
     SET state = outcome, failure_code = billing_post_returned.failure_code, return_group_id = posted,
         ended_at = clock_timestamp(), next_attempt_at = NULL
     WHERE p.id = paid.id;
+    PERFORM billing_tell(paid.organization_id, 'payout.failed', format('payout.failed:%s:%s', paid.id, paid.attempt),
+        jsonb_build_object('payout_id', paid.id, 'period', paid.period, 'amount_nanos', paid.amount::text,
+            'state', outcome, 'reason', billing_post_returned.failure_code));
 END
 $$;
 

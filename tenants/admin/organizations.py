@@ -21,7 +21,7 @@ class OrganizationForm(forms.ModelForm):
 
     class Meta:
         model = Organization
-        fields: ClassVar = ("name", "slug")
+        fields: ClassVar = ("name", "slug", "time_zone")
 
     def clean_slug(self) -> str:
         """The name in addresses, unless it belongs to the platform."""
@@ -50,7 +50,7 @@ class StaffOrganizationAdmin(ModelAdmin):
         return organization.status
 
     def get_fields(self, request: HttpRequest, obj: Organization | None = None) -> Any:
-        return ("name", "slug", "status", "created_at") if obj else ("name", "slug")
+        return ("name", "slug", "time_zone", "status", "created_at") if obj else ("name", "slug", "time_zone")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Organization | None = None) -> Any:
         return ("slug", "status", "created_at") if obj else ()
@@ -65,9 +65,13 @@ class StaffOrganizationAdmin(ModelAdmin):
         """A new one gets all that belongs to it, through the service."""
         if change:
             super().save_model(request, obj, form, change)
+            if "time_zone" in form.changed_data:
+                services.set_time_zone(obj, obj.time_zone)
             audit.record(action="organization.renamed", object=obj, organization_id=obj.id)
         else:
-            obj.__dict__.update(services.create_organization(name=obj.name, slug=obj.slug).__dict__)
+            obj.__dict__.update(
+                services.create_organization(name=obj.name, slug=obj.slug, time_zone=obj.time_zone).__dict__
+            )
 
     @action(description="Suspend: serve none of their keys")
     def suspend(self, request: HttpRequest, queryset: Any) -> None:

@@ -1,10 +1,12 @@
 """The tenant."""
 
+from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 
 from tenants.ids import Uuid7Field
+from tenants.time_zones import LONGEST, refuse_unknown_zone
 
 SLUG = r"^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 
@@ -22,6 +24,12 @@ class Organization(models.Model):
     slug = models.CharField(max_length=63, unique=True, validators=[RegexValidator(SLUG)])
     name = models.CharField(max_length=200)
     status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
+    time_zone = models.CharField(
+        max_length=LONGEST,
+        default="UTC",
+        db_default="UTC",
+        help_text="Where its months begin and end, such as Europe/Riga.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -32,3 +40,10 @@ class Organization(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """A time zone is one that there is."""
+        try:
+            refuse_unknown_zone(self.time_zone)
+        except ValidationError as error:
+            raise ValidationError({"time_zone": error}) from None

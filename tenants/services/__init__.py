@@ -10,7 +10,12 @@ from tenants.services.credentials import (
 from tenants.services.keys import issue_key, note_use, revoke_key, write_uses
 from tenants.services.limits import remove_limits, set_limits
 from tenants.services.members import add_member, change_role, remove_member
-from tenants.services.organizations import create_organization, resume_organization, suspend_organization
+from tenants.services.organizations import (
+    create_organization,
+    resume_organization,
+    set_time_zone,
+    suspend_organization,
+)
 
 __all__ = [
     "add_member",
@@ -26,6 +31,7 @@ __all__ = [
     "rotate_data_key",
     "rotate_kek",
     "set_limits",
+    "set_time_zone",
     "shred_secrets",
     "store_credential",
     "suspend_organization",

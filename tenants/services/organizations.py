@@ -8,11 +8,11 @@ from tenants.services.members import add_member
 from tenants.slugs import refuse_reserved
 
 
-def create_organization(*, name: str, slug: str, owner: User | None = None) -> Organization:
+def create_organization(*, name: str, slug: str, owner: User | None = None, time_zone: str = "UTC") -> Organization:
     """A new organization; `owner` gets its first seat. Its accounts come with it, by a trigger of billing's."""
     refuse_reserved(slug)
     with platform_context(reason="create an organization"), atomic():
-        organization = Organization(name=name, slug=slug)
+        organization = Organization(name=name, slug=slug, time_zone=time_zone)
         organization.full_clean()
         organization.save(force_insert=True)
         audit.record(action="organization.created", object=organization, organization_id=organization.id)
@@ -29,6 +29,20 @@ def suspend_organization(organization: Organization, *, reason: str) -> None:
 def resume_organization(organization: Organization, *, reason: str) -> None:
     """Serve its keys again."""
     _set_status(organization, Organization.Status.ACTIVE, reason=reason)
+
+
+def set_time_zone(organization: Organization, time_zone: str) -> None:
+    """Let its months begin and end there from now on; months that are closed stay as they were."""
+    organization.time_zone = time_zone
+    organization.full_clean(validate_unique=False, validate_constraints=False)
+    with atomic():
+        organization.save(update_fields=["time_zone"])
+        audit.record(
+            action="organization.moved",
+            object=organization,
+            organization_id=organization.id,
+            detail={"time_zone": time_zone},
+        )
 
 
 def _set_status(organization: Organization, status: Organization.Status, *, reason: str) -> None:

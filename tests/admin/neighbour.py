@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from django.db.models import Model
 
 from billing import top_ups
-from billing.models import Account, Transfer
+from billing.models import Account, Statement, Transfer
 from tenants.context import organization_context
 from tenants.limits import Limits
 from tenants.models import AuditEvent, Organization
@@ -16,6 +16,7 @@ from tenants.secret import Secret
 from tenants.services import issue_key, set_limits, store_credential
 from tests import make
 from tests.admin.cast import ran, run_of
+from tests.billing import calendar, payday
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,9 @@ def planted() -> Neighbour:
     seat = make.member(globex, Role.OWNER, person=make.user(email=f"{canary}@example.test"))
     run_id = ran(globex, agent)
     token = make.payment_token(globex, name=canary)
+    calendar.close(globex, calendar.JANUARY)
+    payday.earn(payday.banked(globex, holder=canary), 20 * 10**9)
+    payout = payday.payout_of(payday.approved(globex), globex)
     budget = make.budget(globex, 10**9, scope="end_user", subject=canary)
     with organization_context(globex.id):
         key, _ = issue_key(organization_id=globex.id, name=canary)
@@ -62,6 +66,8 @@ def planted() -> Neighbour:
             "account": Account.objects.get(organization=globex, kind=Account.Kind.WALLET),
             "budget": budget,
             "paymenttoken": token,
+            "payout": payout,
+            "statement": Statement.objects.get(organization=globex),
             "transfer": Transfer.objects.filter(credit_organization=globex).first(),
         }
     assert agent.published_version_id is not None

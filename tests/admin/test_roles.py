@@ -31,6 +31,8 @@ READS = {
     "transfer": {Role.OWNER, Role.BILLING},
     "paymenttoken": {Role.OWNER, Role.BILLING},
     "budget": {Role.OWNER, Role.BILLING},
+    "payout": {Role.OWNER, Role.BILLING},
+    "statement": {Role.OWNER, Role.BILLING},
 }
 ADDS = {
     "budget": {Role.OWNER, Role.BILLING},

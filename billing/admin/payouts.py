@@ -1,0 +1,299 @@
+"""Payouts: batches that one person calculates and another approves; what creators earned; and closed months."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django import forms
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from unfold import widgets
+from unfold.decorators import action, display
+
+from billing import payouts
+from billing.admin.move_forms import MoveForm, words
+from billing.admin.moving import moving
+from billing.amounts import dollars
+from billing.errors import PayoutRefused
+from billing.models import Payout, PayoutBatch
+from tenants.admin.seats import MemberAdmin, StaffRecordAdmin
+from tenants.permissions import BILLING_READ
+
+BATCH_LABELS = {
+    "Calculated": "warning", "Approved": "info", "Sending": "info", "Closed": "success", "Cancelled": "danger",
+    "Partially failed": "danger",
+}  # fmt: skip
+PAYOUT_LABELS = {
+    "Calculated": "info", "Pending": "info", "Sent": "info", "Paid": "success", "Failed": "danger",
+    "Returned": "danger", "Cancelled": "danger",
+}  # fmt: skip
+
+
+class BatchForm(MoveForm):
+    """A month to be calculated."""
+
+    title = "Payout batch"
+    verb = "Calculate"
+    period = forms.RegexField(
+        r"^[0-9]{4}-(?:0[1-9]|1[0-2])$", label="Month", widget=widgets.UnfoldAdminTextInputWidget(),
+        help_text="Such as 2026-11. Nothing moves before somebody else approves.",
+    )  # fmt: skip
+    reason = words("Reason")
+
+    def move(self, *, actor: str) -> str:
+        """Draw it up."""
+        asked = self.cleaned_data
+        payouts.calculate(id=asked["id"], period=asked["period"], actor=actor, reason=asked["reason"])
+        drawn = payouts.batch(asked["id"])
+        return f"Calculated: {drawn.count} payouts, {dollars(drawn.total)}. Somebody else approves them."
+
+
+class StepForm(MoveForm):
+    """What is done with a batch; `about` says what, and with which."""
+
+    reason = words("Reason")
+
+    def move(self, *, actor: str) -> str:
+        """Do it."""
+        batch: PayoutBatch = self.about["batch"]
+        self.about["step"](id=batch.pk, actor=actor, reason=self.cleaned_data["reason"])
+        return f"{batch}: {self.about['done']}."
+
+
+class RetryForm(MoveForm):
+    """Another attempt at a payout that failed."""
+
+    title = "Another attempt"
+    verb = "Try again"
+    reason = words("Reason")
+
+    def move(self, *, actor: str) -> str:
+        """Set the money aside anew."""
+        row: Payout = self.about["payout"]
+        payouts.retry(id=row.pk, attempt=row.attempt + 1, actor=actor, reason=self.cleaned_data["reason"])
+        return f"{row} is tried again."
+
+
+STEPS: dict[str, tuple[str, Callable[..., None], str, tuple[str, ...]]] = {
+    "approve": ("Approve", payouts.approve, "approved", ("calculated",)),
+    "cancel": ("Cancel", payouts.cancel, "cancelled", ("calculated",)),
+    "sent": ("The bank has the file", payouts.mark_sent, "sent", ("approved",)),
+}
+"""What may be done with a batch: its name, its service, how it is told, and in which states."""
+
+
+class StaffPayoutBatchAdmin(StaffRecordAdmin):
+    """The payouts of each month."""
+
+    list_display: ClassVar = (
+        "period", "rail", "shown_state", "shown_count", "shown_total", "calculated_by", "approved_by",
+    )  # fmt: skip
+    list_filter: ClassVar = ("state", "rail")
+    ordering: ClassVar = ("-calculated_at",)
+    actions_detail: ClassVar = ("approve", "cancel", "bank_file", "sent")
+    fields: ClassVar = (
+        *("id", "period", "rail", "shown_state", "shown_count", "shown_total", "shown_minimum", "hold_back_days"),
+        *("calculated_by", "calculated_at", "approved_by", "approved_at", "closed_at"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return payouts.batches()
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
+
+    def has_approve_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Who moves money, and only what waits for it."""
+        return self._may(request, object_id, "approve")
+
+    def has_cancel_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """The same for dropping one."""
+        return self._may(request, object_id, "cancel")
+
+    def has_sent_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """The same for what a bank sends."""
+        return self._may(request, object_id, "sent")
+
+    @display(description="State", label=BATCH_LABELS)
+    def shown_state(self, batch: PayoutBatch) -> str:
+        """How far it is."""
+        return batch.get_state_display()
+
+    @display(description="Payouts")
+    def shown_count(self, batch: Any) -> int:
+        """How many there are."""
+        return int(batch.count)
+
+    @display(description="In all")
+    def shown_total(self, batch: Any) -> str:
+        """What they come to."""
+        return dollars(batch.total)
+
+    @display(description="Smallest payout")
+    def shown_minimum(self, batch: PayoutBatch) -> str:
+        """What it was calculated with."""
+        return dollars(batch.minimum)
+
+    @action(description="Approve", icon="check", permissions=("approve",))
+    def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Lead to the page on which a second person approves."""
+        return self._led_to("approve", object_id)
+
+    @action(description="Cancel", icon="close", permissions=("cancel",))
+    def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Lead to the page on which it is dropped."""
+        return self._led_to("cancel", object_id)
+
+    @action(description="File for the bank", icon="download", permissions=("sent",))
+    def bank_file(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The payouts as a table, with the accounts they go to."""
+        try:
+            lines = list(payouts.bank_file(UUID(object_id)))
+        except PayoutRefused as refused:
+            raise Http404 from refused
+        response = HttpResponse("".join(lines), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="payouts-{object_id}.csv"'
+        response["Cache-Control"] = "no-store"
+        return response
+
+    @action(description="The bank has it", icon="send", permissions=("sent",))
+    def sent(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Lead to the page on which it is said that the bank has the file."""
+        return self._led_to("sent", object_id)
+
+    def _may(self, request: HttpRequest, object_id: str | None, step: str) -> bool:
+        if not request.user.is_superuser or object_id is None:
+            return False
+        return PayoutBatch.objects.filter(pk=object_id, state__in=STEPS[step][3]).exists()
+
+    def _led_to(self, step: str, object_id: str) -> HttpResponse:
+        return HttpResponseRedirect(self._address("step", object_id, step))
+
+    def _address(self, name: str, *args: Any) -> str:
+        return reverse(f"{self.admin_site.name}:billing_payoutbatch_{name}", args=args)
+
+    def get_urls(self) -> list[URLPattern]:
+        step = path(
+            "<uuid:batch_id>/step/<str:step>/", self.admin_site.admin_view(self.step_view),
+            name="billing_payoutbatch_step",
+        )  # fmt: skip
+        return [step, *super().get_urls()]
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Calculate one."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return moving(request, self, BatchForm, back=self._address("changelist"), title="Calculate payouts")
+
+    def step_view(self, request: HttpRequest, batch_id: UUID, step: str) -> HttpResponse:
+        """Do something with one."""
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        found = self.get_queryset(request).filter(pk=batch_id).first()
+        if found is None or step not in STEPS:
+            raise Http404
+        name, service, done, _ = STEPS[step]
+        facts = [
+            ("Month", found.period), ("Payouts", str(found.count)), ("In all", dollars(found.total)),
+            ("Calculated by", found.calculated_by), ("State", found.get_state_display()),
+        ]  # fmt: skip
+        form_class = type(f"{step.title()}Form", (StepForm,), {"title": name, "verb": name})
+        return moving(
+            request, self, form_class, back=self._address("change", batch_id), title=f"{name}: {found}", facts=facts,
+            about={"batch": found, "step": service, "done": done},
+        )  # fmt: skip
+
+
+class PayoutColumns:
+    """How a payout is written, on both sites."""
+
+    @display(description="Amount", ordering="amount")
+    def shown_amount(self, payout: Payout) -> str:
+        """In dollars."""
+        return dollars(payout.amount)
+
+    @display(description="Kept for refunds")
+    def shown_clawback(self, payout: Payout) -> str:
+        """What it was lessened by."""
+        return dollars(payout.clawback)
+
+    @display(description="State", label=PAYOUT_LABELS)
+    def shown_state(self, payout: Payout) -> str:
+        """Where the money is."""
+        return payout.get_state_display()
+
+
+class StaffPayoutAdmin(PayoutColumns, StaffRecordAdmin):
+    """Each creator's money on its way out."""
+
+    list_display: ClassVar = (
+        "period",
+        "organization",
+        "shown_amount",
+        "shown_state",
+        "account",
+        "failure_code",
+        "paid_at",
+    )
+    list_filter: ClassVar = ("state", "rail", "period")
+    list_select_related: ClassVar = ("organization", "account")
+    search_fields: ClassVar = ("organization__slug", "external_ref")
+    ordering: ClassVar = ("-created_at", "id")
+    actions_detail: ClassVar = ("retry",)
+    fields: ClassVar = (
+        *("id", "batch", "organization", "account", "shown_amount", "shown_clawback", "shown_state", "rail"),
+        *("external_ref", "attempt", "failure_code", "created_at", "sent_at", "paid_at", "group", "return_group"),
+    )
+
+    def has_retry_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Who moves money, and only what failed."""
+        if not request.user.is_superuser or object_id is None:
+            return False
+        return Payout.objects.filter(pk=object_id, state=Payout.State.FAILED).exists()
+
+    @action(description="Try again", icon="replay", permissions=("retry",))
+    def retry(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Lead to the page on which it is tried again."""
+        return HttpResponseRedirect(reverse(f"{self.admin_site.name}:billing_payout_retry", args=(object_id,)))
+
+    def get_urls(self) -> list[URLPattern]:
+        retry = path(
+            "<uuid:payout_id>/retry/", self.admin_site.admin_view(self.retry_view), name="billing_payout_retry"
+        )
+        return [retry, *super().get_urls()]
+
+    def retry_view(self, request: HttpRequest, payout_id: UUID) -> HttpResponse:
+        """Try one again."""
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        row = self.get_queryset(request).filter(pk=payout_id).first()
+        if row is None:
+            raise Http404
+        facts = [
+            ("Organization", str(row.organization)), ("Amount", dollars(row.amount)), ("Failed with", row.failure_code),
+        ]  # fmt: skip
+        back = reverse(f"{self.admin_site.name}:billing_payout_change", args=(payout_id,))
+        return moving(
+            request, self, RetryForm, back=back, title=f"Another attempt: {row}", facts=facts, about={"payout": row}
+        )
+
+
+class MemberPayoutAdmin(PayoutColumns, MemberAdmin):
+    """What was paid out of the organization's earnings."""
+
+    reads = BILLING_READ
+    list_display: ClassVar = ("period", "shown_amount", "shown_clawback", "shown_state", "account", "paid_at")
+    list_filter: ClassVar = ("state",)
+    ordering: ClassVar = ("-created_at", "-id")
+    fields: ClassVar = (
+        *("period", "shown_amount", "shown_clawback", "shown_state", "account", "failure_code"),
+        *("created_at", "sent_at", "paid_at"),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Those that were approved."""
+        return super().get_queryset(request).exclude(state__in=("calculated", "cancelled")).select_related("account")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Payout | None = None) -> Any:
+        return self.fields
