@@ -82,6 +82,7 @@ def _build(version: Resolved) -> BaseAgent:
             locked=frozenset(row.locked),
             drop_unsupported=row.drop_unsupported,
             limits=_limits(row.limits),
+            tool_prices=row.tool_prices,
             on_disconnect="finish" if row.on_disconnect == "finish" else "abort",
         )
     except InvalidAgent as error:

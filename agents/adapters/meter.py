@@ -162,9 +162,11 @@ class RunMeter:
         self.used.record(record)
 
     async def reserve_tool(self, *, call_id: str, tool: str, credits: Decimal) -> None:
-        """Reserve what a priced tool call may cost. Raises BudgetExhausted."""
+        """Reserve what a priced tool call may cost; nothing for one that costs nothing. Raises BudgetExhausted."""
+        if not (nanos := _nanos(credits)):
+            return
         async with self._reserving:
-            self._tools_reserved[call_id] = _nanos(credits)
+            self._tools_reserved[call_id] = nanos
             try:
                 await self._reserve_or_stop(self._committed())
             except BudgetExhausted:

@@ -67,6 +67,13 @@ class Definition(TenantModel):
         help_text="The agent's own price of an output token, in picodollars.",
     )
 
+    tool_prices = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        help_text="What a call of a tool costs in place of its own price, in nanodollars by the tool's name.",
+    )
+
     class Meta(TenantModel.Meta):
         abstract = True
         constraints: ClassVar[list[Any]] = [

@@ -86,12 +86,15 @@ class BaseAgent:
         drop_unsupported: bool = False,
         limits: RunLimits | None = None,
         on_disconnect: Literal["abort", "finish"] = "abort",
+        tool_prices: Mapping[str, int] = NOTHING,
     ) -> Self:
         """Collect what the skills bring. Without `model_skill`, one of `skills` must serve the model's provider.
 
+        `tool_prices`: what a call of a tool costs in place of the tool's own price, in nanodollars.
+
         Raises InvalidAgent when names clash, a skill lacks another one it needs, or nothing serves the model.
         """
-        members = Members.of(skills)
+        members = Members.of(skills, tool_prices=tool_prices)
         return cls(
             id=id,
             version_id=version_id,

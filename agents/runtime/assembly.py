@@ -28,8 +28,12 @@ class Members:
     http_handlers: tuple[BoundHandler, ...]
 
     @classmethod
-    def of(cls, skills: Mapping[str, Skill]) -> Self:
-        """Collect; raises InvalidAgent when two skills claim the same name or one lacks another."""
+    def of(cls, skills: Mapping[str, Skill], *, tool_prices: Mapping[str, int] = MappingProxyType({})) -> Self:
+        """Collect; raises InvalidAgent when two skills claim the same name or one lacks another.
+
+        What `tool_prices` names costs so many nanodollars a call, whatever its skill says. A name that no skill
+        brings is passed over: its skill is switched off.
+        """
         gathered = _Gathered()
         for name, skill in skills.items():
             if missing := [needed for needed in skill.dependencies if needed not in skills]:
@@ -39,7 +43,7 @@ class Members:
             for method, specs in skill.members():
                 gathered.add(name, skill, method, specs)
         return cls(
-            tools=MappingProxyType(gathered.tools),
+            tools=MappingProxyType({name: tool.at(tool_prices.get(name)) for name, tool in gathered.tools.items()}),
             hooks=MappingProxyType(by_event(gathered.hooks)),
             prompts=tuple(sorted(gathered.prompts, key=lambda prompt: prompt.priority)),
             handoffs=MappingProxyType(gathered.handoffs),

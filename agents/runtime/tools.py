@@ -5,7 +5,8 @@ import inspect
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from agents.runtime import threads
@@ -15,6 +16,8 @@ from skills.sdk.context import RunContext, Scope
 from skills.sdk.errors import SkillError, ToolFailed
 from skills.sdk.schema import Arguments
 from skills.sdk.specs import PricingInfo, PricingSpec, ToolSpec
+
+NANOS_PER_CREDIT = 1_000_000_000
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +35,21 @@ class BoundTool:
     pricing: PricingSpec | None = None
     definition: Mapping[str, Any]
     """As it is offered to a model, in Chat Completions shape."""
+    is_repriced: bool = False
+    """Whether the agent's owner set the price: what the tool itself tells of one counts for nothing."""
+
+    def at(self, nanos: int | None) -> "BoundTool":
+        """The same at a price of the owner's: nothing for 0; its own price for None."""
+        if nanos is None:
+            return self
+        pricing = PricingSpec(credits_per_call=Decimal(nanos) / NANOS_PER_CREDIT) if nanos else None
+        return replace(self, pricing=pricing, is_repriced=True)
 
 
 def bind(
     method: Callable[..., Any], *, spec: ToolSpec, pricing: PricingSpec | None, skill: str, scope: Scope
 ) -> BoundTool:
-    """Make a tool of a skill's method; raises TypeError when a parameter has no JSON schema."""
+    """Make a tool of a skill's method; raises TypeError when a parameter has no JSON schema, or its price no method."""
     arguments = Arguments(method)
     function = {"name": spec.name, "description": spec.description, "parameters": arguments.schema}
     return BoundTool(
@@ -47,7 +59,7 @@ def bind(
         spec=spec,
         method=method,
         arguments=arguments,
-        pricing=pricing,
+        pricing=None if pricing is None else pricing.of(getattr(method, "__self__", None)),
         definition={"type": "function", "function": function},
     )
 
@@ -59,7 +71,7 @@ async def carry_out(tool: BoundTool, ctx: RunContext, call: ToolCall, *, seconds
         await _approved(tool, ctx, arguments)
     if tool.pricing is None:
         content, info = await _guarded(tool, ctx, arguments, seconds=seconds, limit_bytes=limit_bytes)
-        if info is not None:
+        if info is not None and not tool.is_repriced:
             logger.error(
                 "The tool %s returned a price but is not decorated with @pricing; it is not charged.", tool.name
             )
@@ -116,7 +128,7 @@ async def _guarded(
         info = None
         if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], PricingInfo):
             result, info = result
-        elif tool.pricing is not None:
+        if tool.pricing is not None and (info is None or tool.is_repriced):
             info = PricingInfo(credits=tool.pricing.charged(result))
         return content_of(result, limit_bytes=limit_bytes), info
 

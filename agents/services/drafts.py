@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 import outbound
 from agents.errors import InvalidDraft
 from agents.models import Agent
+from agents.models.definition import MAX_PER_RUN_NANOS
 from agents.sampling import LOCKABLE, Limits, Sampling
 from skills import registry
 from skills.sdk import ModelSkill
@@ -37,6 +38,9 @@ def check_settings(agent: Agent) -> dict[str, str]:
     problems = _problems(Sampling, agent.sampling, prefix="sampling.") | _problems(
         Limits, agent.limits, prefix="limits."
     )
+    for name, nanos in agent.tool_prices.items():
+        if type(nanos) is not int or not 0 <= nanos <= MAX_PER_RUN_NANOS:
+            problems[f"tool_prices.{name}"] = "A price is from $0 to $1,000 a call, in whole nanodollars."
     unknown = sorted(set(agent.locked) - set(LOCKABLE))
     if unknown:
         problems["locked"] = f"Not a parameter that can be locked: {', '.join(unknown)}."

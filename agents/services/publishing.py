@@ -37,6 +37,7 @@ class DraftFields(TypedDict, total=False):
     markup_bps: int
     input_price_pico: int | None
     output_price_pico: int | None
+    tool_prices: dict[str, int]
 
 
 def create_agent(*, slug: str, skills: Sequence[SkillChoice] = (), **fields: Unpack[DraftFields]) -> Agent:

@@ -153,13 +153,14 @@ def http(subpath: str, *, method: HttpMethod = "GET", scope: Scope = "all") -> C
 def pricing(
     credits_per_call: Credits | None = None,
     *,
-    lock: Callable[[Mapping[str, Any]], Credits] | None = None,
-    settle: Callable[[Any], Credits] | None = None,
+    lock: Callable[[Mapping[str, Any]], Credits] | str | None = None,
+    settle: Callable[[Any], Credits] | str | None = None,
     reason: str = "",
 ) -> Callable[[Function], Function]:
-    """Charge for a tool: `credits_per_call`, or `lock(arguments)` is held and `settle(result)` charged.
+    """Charge for a tool: `credits_per_call`, or `lock(arguments)` is held and `settle(result)` charged: never more.
 
-    A tool may also return `(result, PricingInfo)`. A call that fails costs nothing.
+    Both may be the name of a method of the same skill, which knows its options. A tool may also return
+    `(result, PricingInfo)`. A call that fails costs nothing.
     """
     if credits_per_call is None and lock is None and settle is None:
         raise ValueError("@pricing needs credits_per_call, lock or settle.")

@@ -1,7 +1,8 @@
 """What a decorator notes on a method: plain values, read when an agent is built."""
 
+import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, TypeAlias
 
@@ -85,19 +86,23 @@ class PricingSpec:
     """What a tool's call costs: a fixed price, or what to hold by its arguments and what to charge by its result."""
 
     credits_per_call: Decimal | None = None
-    lock: Callable[[Mapping[str, Any]], Credits] | None = None
-    settle: Callable[[Any], Credits] | None = None
+    lock: Callable[[Mapping[str, Any]], Credits] | str | None = None
+    settle: Callable[[Any], Credits] | str | None = None
     reason: str = ""
+
+    def of(self, skill: object) -> "PricingSpec":
+        """The same, with the methods of this skill in the place of their names. Raises TypeError for one it lacks."""
+        return replace(self, lock=_method(skill, self.lock), settle=_method(skill, self.settle))
 
     def held(self, arguments: Mapping[str, Any]) -> Decimal:
         """What a call with these arguments may cost."""
-        if self.lock is not None:
+        if callable(self.lock):
             return in_credits(self.lock(arguments))
         return self.credits_per_call or Decimal(0)
 
     def charged(self, result: Any) -> Decimal:
         """What a call with this result does cost, when the tool itself does not say."""
-        if self.settle is not None:
+        if callable(self.settle):
             return in_credits(self.settle(result))
         return self.credits_per_call or Decimal(0)
 
@@ -135,3 +140,12 @@ def in_credits(amount: Credits) -> Decimal:
     if not exact.is_finite() or exact < 0:
         raise ValueError(f"{amount!r} is not an amount of credits: it must be finite and not negative.")
     return exact
+
+
+def _method(skill: object, named: Callable[[Any], Credits] | str | None) -> Callable[[Any], Credits] | None:
+    if not isinstance(named, str):
+        return named
+    method = getattr(skill, named, None)
+    if not inspect.ismethod(method) or inspect.iscoroutinefunction(method):
+        raise TypeError(f"{type(skill).__name__} has no method {named!r} that could say a price at once.")
+    return method
