@@ -66,7 +66,7 @@ def measure(system: System, *, load: str, seconds: float) -> Row:
         ],
     }[load]
     before = cpu_seconds(system.process_id)
-    figures = _load(system, [*arguments, "--seconds", str(seconds)])
+    figures = asked_of(system, [*arguments, "--seconds", str(seconds)])
     used_us = (cpu_seconds(system.process_id) - before) * 1e6
     return Row(
         system=system.name,
@@ -75,14 +75,15 @@ def measure(system: System, *, load: str, seconds: float) -> Row:
         chunks_per_s=figures.chunks / figures.elapsed_s,
         cpu_us_per_request=used_us / max(figures.requests, 1),
         cpu_us_per_chunk=used_us / max(figures.chunks, 1),
-        first_chunk_ms=_quantiles_ms(figures.first_chunk_s),
-        lag_ms=_quantiles_ms(figures.lag_s),
+        first_chunk_ms=quantiles_ms(figures.first_chunk_s),
+        lag_ms=quantiles_ms(figures.lag_s),
         errors=figures.errors + len(figures.failures),
         peak_mb=resident_mb(system.process_id),
     )
 
 
-def _load(system: System, arguments: Sequence[str]) -> Figures:
+def asked_of(system: System, arguments: Sequence[str]) -> Figures:
+    """What a load of these arguments saw of the system."""
     command = [
         *("taskset", "-c", "1", sys.executable, "-m", "benchmarks.load"),
         *("--port", str(system.port), "--key", system.key, *arguments),
@@ -91,7 +92,7 @@ def _load(system: System, arguments: Sequence[str]) -> Figures:
     return msgspec.json.decode(ended.stdout, type=Figures)
 
 
-def _quantiles_ms(seconds: Sequence[float]) -> tuple[float, float]:
+def quantiles_ms(seconds: Sequence[float]) -> tuple[float, float]:
     """Median and 95th percentile."""
     if not seconds:
         return (float("nan"), float("nan"))

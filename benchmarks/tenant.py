@@ -1,4 +1,4 @@
-"""Gives the platform under test an organization with money, a key, and one agent per model of the upstream."""
+"""Gives the platform under test an organization with money, a key, and two agents per model, one of them free."""
 
 import argparse
 import json
@@ -15,7 +15,8 @@ from tenants.ids import uuid7  # noqa: E402
 from tenants.secret import Secret  # noqa: E402
 from tenants.services import create_organization, issue_key, store_credential  # noqa: E402
 
-TOP_UP_NANOS = 1_000_000 * 10**9
+TOP_UP_NANOS = 100 * 10**9
+"""Little enough to need nobody's second look."""
 PRICE_PER_RUN_NANOS = 1_000
 
 
@@ -43,6 +44,10 @@ def main() -> None:
                 slug=model, name=model, model=f"openai/{model}", price_per_run_nanos=PRICE_PER_RUN_NANOS
             )
             publishing.publish(agent)
+            free = publishing.create_agent(
+                slug=f"free-{model}", name=model, model=f"openai/{model}", input_price_pico=0, output_price_pico=0
+            )
+            publishing.publish(free)
         _, key = issue_key(organization_id=organization.id, name="bench")
     sys.stdout.write(json.dumps({"api_key": key.reveal()}))
 
