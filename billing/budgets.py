@@ -1,21 +1,23 @@
 """Budgets as people set them: what may be spent in a period, and how much of it is left."""
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
 from django.db import connections
-from django.db.models import DateTimeField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import DateTimeField, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
 
 from billing.amounts import MOST_NANOS, dollars
 from billing.errors import BudgetNotFound, HoldConflict, InvalidBudget
 from billing.models import Budget, BudgetWindow
-from billing.subjects import names_of
+from billing.subjects import described, names_of
 from tenants import audit
 from tenants.context import alias, atomic, current_organization
 from tenants.time_zones import refuse_unknown_zone
@@ -42,6 +44,11 @@ class State:
     held_nanos: int
     spent_nanos: int
     resets_at: datetime | None
+
+    @property
+    def whose(self) -> str:
+        """Whose spending counts."""
+        return described(self.budget.scope, self.budget.subject_name or self.budget.subject)
 
     @property
     def limit(self) -> str:
@@ -72,9 +79,18 @@ class State:
         return used * 100 // self.budget.limit if self.budget.limit else 100
 
     @property
-    def filled_percent(self) -> int:
-        """The same for a bar, which ends at 100."""
-        return min(self.used_percent, 100)
+    def bar(self) -> tuple[int, int]:
+        """How much of a bar of 100 is spent, and how much of the rest is reserved."""
+        spent = min(self.spent_nanos * 100 // self.budget.limit, 100) if self.budget.limit else 100
+        return spent, min(self.used_percent, 100) - spent
+
+    @property
+    def begins_anew(self) -> str:
+        """When the next period begins, by the budget's own calendar; never where it is for all time."""
+        if self.resets_at is None:
+            return "never"
+        zone = self.budget.time_zone
+        return f"{self.resets_at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M} ({zone})"
 
 
 def set_budget(
@@ -189,6 +205,26 @@ def budgets_of(scope: str, subject: str) -> Sequence[State]:
     """
     rows = Budget.objects.filter(organization_id=current_organization(), scope=scope, subject=subject)
     return sorted(states(rows), key=lambda state: (state.budget.mode == Budget.Mode.SOFT, state.remaining_nanos))
+
+
+def nearly_used(*, percent: int, most: int) -> Sequence[State]:
+    """Those of the current organization of which that share is spent or reserved, with names; at most so many."""
+    rows = with_window(Budget.objects.filter(organization_id=current_organization()))
+    # Divided first: a hundred times the largest limit is more than the database counts to.
+    reached = rows.annotate(used=F("held_now") + F("spent_now")).filter(used__gte=F("limit") / 100 * percent)
+    found = list(reached.order_by("id")[:most])
+    name_subjects(found)
+    return [state_of(budget) for budget in found]
+
+
+def name_subjects(rows: Collection[Budget]) -> None:
+    """Have budgets know what the keys and agents are called whose they are; who is there of a scope is asked once."""
+    subjects = defaultdict(set)
+    for budget in rows:
+        subjects[budget.scope].add(budget.subject)
+    names = {scope: names_of(scope, those) for scope, those in subjects.items()}
+    for budget in rows:
+        budget.subject_name = names[budget.scope].get(budget.subject, "")
 
 
 def with_window(rows: QuerySet[Budget]) -> QuerySet[Budget]:

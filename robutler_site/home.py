@@ -1,7 +1,7 @@
 """The figures on the two home pages, each from a constant number of queries."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Count, F, Sum
@@ -11,11 +11,14 @@ from django.utils import timezone
 
 from agents.admin.runs import runs_seen_by
 from agents.models import Agent, Run
-from billing import ledger, selectors
+from billing import budgets, ledger, selectors
 from billing.amounts import dollars
 from tenants.admin.seats import allows
 from tenants.models import ApiKey
 from tenants.permissions import BILLING_READ, KEYS_WRITE, USAGE_READ
+
+NEARLY: Final = 80
+"""At which percent a budget is worth a look."""
 
 _AGENTS = reverse_lazy("console:agents_agent_changelist")
 
@@ -26,6 +29,8 @@ def of_organization(request: HttpRequest) -> dict[str, Any]:
     if seat is None:
         return {}
     shown: dict[str, Any] = {"organization": seat.organization, "figures": _figures(request, seat.organization.id)}
+    if allows(request, BILLING_READ):
+        shown["budgets"] = budgets.nearly_used(percent=NEARLY, most=8)
     if allows(request, KEYS_WRITE):
         shown["steps"] = _steps()
     if allows(request, USAGE_READ):

@@ -1,6 +1,5 @@
 """Budgets: whose spending counts, how much is left of the period, and when it begins anew."""
 
-from collections import defaultdict
 from typing import Any, ClassVar
 
 from django import forms
@@ -19,7 +18,7 @@ from billing.amounts import MOST_NANOS, NANOS_PER_DOLLAR
 from billing.dollar_fields import DollarsField
 from billing.errors import InvalidBudget
 from billing.models import Budget
-from billing.subjects import described, names_of
+from billing.subjects import names_of
 from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, allows, signed_in
 from tenants.ids import uuid7
 from tenants.permissions import BILLING_READ, BILLING_WRITE
@@ -123,12 +122,7 @@ class BudgetList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """The rows; who is there of a scope is asked once."""
         super().get_results(request)
-        subjects = defaultdict(set)
-        for budget in self.result_list:
-            subjects[budget.scope].add(budget.subject)
-        names = {scope: names_of(scope, those) for scope, those in subjects.items()}
-        for budget in self.result_list:
-            budget.subject_name = names[budget.scope].get(budget.subject, budget.subject)
+        budgets.name_subjects(self.result_list)
 
 
 class BudgetColumns:
@@ -141,13 +135,17 @@ class BudgetColumns:
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return BudgetList
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Budget | None:
+        """The budget, with the name of whose it is."""
+        found: Budget | None = super().get_object(request, object_id, from_field)  # type: ignore[misc]  # an admin's
+        if found is not None:
+            budgets.name_subjects([found])
+        return found
+
     @display(description="Budget of")
     def shown_subject(self, budget: Budget) -> str:
         """Whose spending counts."""
-        name: str | None = getattr(budget, "subject_name", None)
-        if name is None:
-            name = names_of(budget.scope, [budget.subject]).get(budget.subject, budget.subject)
-        return described(budget.scope, name)
+        return budgets.state_of(budget).whose
 
     @display(description="Limit", ordering="limit")
     def shown_limit(self, budget: Budget) -> str:
@@ -165,9 +163,9 @@ class BudgetColumns:
         return budgets.state_of(budget).left
 
     @display(description="Begins anew")
-    def shown_reset(self, budget: Budget) -> Any:
+    def shown_reset(self, budget: Budget) -> str:
         """When the next period begins."""
-        return budgets.state_of(budget).resets_at or "never"
+        return budgets.state_of(budget).begins_anew
 
     @display(description="When used up", label=MODE_LABELS)
     def shown_mode(self, budget: Budget) -> str:

@@ -50,6 +50,9 @@ class Budget(models.Model):
     set_by = models.CharField(max_length=254)
     created_at = models.DateTimeField(db_default=models.functions.Now())
 
+    subject_name = ""
+    """What the key or agent is called, where somebody has looked that up."""
+
     objects = TenantManager()
 
     class Meta:
@@ -73,7 +76,7 @@ class Budget(models.Model):
         )
 
     def __str__(self) -> str:
-        whose = f"{self.scope} {self.subject}".strip()
+        whose = f"{self.scope.replace('_', ' ')} {self.subject_name or self.subject}".strip()
         return f"{whose} per {self.period}" if self.period != self.Period.TOTAL else f"{whose} in all"
 
 

@@ -24,13 +24,18 @@ BEGIN
 END
 $$;
 
--- Settled charges, for those who asked for them: nobody, mostly, so that the books pay one look at a small table.
+-- Settled charges, for those who asked for them: nobody, mostly, so that the books pay one look for each payer.
 CREATE OR REPLACE FUNCTION billing_tell_settled(settled uuid[]) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
+    SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+DECLARE
+    listening uuid[] := ARRAY(
+        SELECT payer.organization_id
+        FROM (SELECT DISTINCT s.organization_id FROM billing_settlement s WHERE s.hold_id = ANY (settled)) payer
+        WHERE billing_listens(payer.organization_id, 'charge.settled')
+    );
 BEGIN
-    IF settled = '{}' OR NOT EXISTS (
-        SELECT FROM billing_webhookendpoint w WHERE w.active AND w.topics @> ARRAY['charge.settled']::varchar[]
-    ) THEN
+    IF listening = '{}' THEN
         RETURN;
     END IF;
     PERFORM billing_tell(s.organization_id, 'charge.settled', 'charge.settled:' || s.hold_id, jsonb_build_object(
@@ -38,7 +43,7 @@ BEGIN
         'charged_nanos', s.charged::text, 'source', s.source))
     FROM billing_settlement s
     JOIN billing_charge c ON c.id = s.hold_id
-    WHERE s.hold_id = ANY (settled)
+    WHERE s.hold_id = ANY (settled) AND s.organization_id = ANY (listening)
     ORDER BY s.hold_id;
 END
 $$;

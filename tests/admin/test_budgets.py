@@ -38,7 +38,7 @@ def test_a_budget_is_set_and_shows_what_is_left_of_it(acme: Organization, us: Cl
     assert f"the agent {agent.slug}" in said
     assert "$12.50 a month" in said
     assert "$2.50 spent (20 %)" in said
-    assert 'value="20"' in said
+    assert '<rect class="spent" width="20" height="8"/><rect class="held" x="20" width="0" height="8"/>' in said
 
 
 def test_its_limit_is_changed_and_nothing_else(acme: Organization, us: Client) -> None:
@@ -93,6 +93,30 @@ def test_the_pages_of_a_key_and_of_an_agent_show_their_budgets(acme: Organizatio
         prefilled = us.get(f"{ADD}?scope={scope}&{scope}={subject}")
         assert f'<option value="{subject}" selected>' in text(prefilled)
         assert f"{ADD}?scope={scope}&amp;{scope}={subject}" in shown
+
+
+def test_the_home_page_shows_budgets_that_are_nearly_used(acme: Organization, us: Client) -> None:
+    agent = make.published(acme, slug=make.unique("teller"))
+    make.budget(acme, 10**9, scope="agent", subject=str(agent.pk))
+    make.budget(acme, 10**18)
+    money.hold(acme, 790_000_000, agent_id=agent.id)
+    assert "Budgets nearly used" not in text(us.get("/console/"))
+
+    money.settle(money.hold(acme, 20_000_000, agent_id=agent.id), cost=20_000_000)
+
+    said = text(us.get("/console/"))
+    assert f"the agent {agent.slug}, $1.00 a day" in said
+    assert "$0.02 spent, $0.79 reserved (81 %)" in said
+    assert '<rect class="spent" width="2" height="8"/><rect class="held" x="2" width="79" height="8"/>' in said
+    assert "the organization, $" not in said
+    assert "Budgets nearly used" not in text(member(acme, Role.DEVELOPER).get("/console/"))
+
+
+def test_a_budget_says_when_it_begins_anew_by_its_own_calendar(acme: Organization, us: Client) -> None:
+    budget = make.budget(acme, 10**9, period="month", time_zone="Pacific/Kiritimati")
+
+    for address in (LIST, page("console", Budget, "change", budget.pk)):
+        assert "-01 00:00 (Pacific/Kiritimati)" in text(us.get(address))
 
 
 def test_who_may_not_read_money_sees_no_budgets_beside_an_agent(acme: Organization) -> None:
