@@ -37,7 +37,7 @@ def test_a_budget_is_set_and_shows_what_is_left_of_it(acme: Organization, us: Cl
     said = text(us.get(LIST))
     assert f"the agent {agent.slug}" in said
     assert "$12.50 a month" in said
-    assert "$2.50 spent (20 %)" in said
+    assert "$2.50 spent (20&nbsp;%)" in said
     assert '<rect class="spent" width="20" height="8"/><rect class="held" x="20" width="0" height="8"/>' in said
 
 
@@ -106,7 +106,7 @@ def test_the_home_page_shows_budgets_that_are_nearly_used(acme: Organization, us
 
     said = text(us.get("/console/"))
     assert f"the agent {agent.slug}, $1.00 a day" in said
-    assert "$0.02 spent, $0.79 reserved (81 %)" in said
+    assert "$0.02 spent, $0.79 reserved (81&nbsp;%)" in said
     assert '<rect class="spent" width="2" height="8"/><rect class="held" x="2" width="79" height="8"/>' in said
     assert "the organization, $" not in said
     assert "Budgets nearly used" not in text(member(acme, Role.DEVELOPER).get("/console/"))
