@@ -26,22 +26,28 @@ _LIFTED = {
 @contextmanager
 def platform_under_test(upstream: int, *, models: Sequence[str]) -> Generator[System]:
     """Start everything that serves a completion, with agents that think with the upstream's models."""
+    with database_under_test() as place:
+        environment = {**place, "ROBUTLER_OUTBOUND_ALLOW": f"127.0.0.1:{upstream}", **_LIFTED}
+        key = _prepare(environment, upstream, models)
+        port = free_port()
+        with running("manage", "serve", "--port", str(port), port=port, cpu=0, environment=environment) as process_id:
+            yield System(name="robutler", port=port, process_id=process_id, key=key, models={m: m for m in models})
+
+
+@contextmanager
+def database_under_test() -> Generator[dict[str, str]]:
+    """A migrated PostgreSQL of its own, for as long as this lasts; the environment of those that use it."""
     var_dir = Path(tempfile.mkdtemp(prefix="robutler-bench-"))
     var_dir.chmod(0o755)  # the database may run as a user of its own
     environment = {
         "ROBUTLER_VAR_DIR": str(var_dir),
-        "ROBUTLER_OUTBOUND_ALLOW": f"127.0.0.1:{upstream}",
         "ROBUTLER_LOG_FORMAT": "json",
-        **_LIFTED,
         "DJANGO_SETTINGS_MODULE": "robutler_site.settings",
     }
     try:
         _manage(environment, "postgres", "start")
         _manage(environment, "migrate", "--database", "owner", "--verbosity", "0")
-        key = _prepare(environment, upstream, models)
-        port = free_port()
-        with running("manage", "serve", "--port", str(port), port=port, cpu=0, environment=environment) as process_id:
-            yield System(name="robutler", port=port, process_id=process_id, key=key, models={m: m for m in models})
+        yield environment
     finally:
         _manage(environment, "postgres", "stop")
         shutil.rmtree(var_dir, ignore_errors=True)
