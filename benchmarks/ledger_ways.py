@@ -27,7 +27,7 @@ from django.utils import timezone  # noqa: E402
 
 from benchmarks.tenant import credit  # noqa: E402
 from billing import budgets, connection, ledger, operations  # noqa: E402
-from billing.lines import Line, as_json  # noqa: E402
+from billing.lines import Line, Part, as_json  # noqa: E402
 from billing.models import (  # noqa: E402
     Account,
     Charge,
@@ -44,14 +44,15 @@ from tenants.services import create_organization  # noqa: E402
 
 AMOUNT, COST, MARKUP, FEE = 1_000, 300, 200, 50
 TERMS = PriceTerms(model=None, platform_credential=True, owner_is_payer=False)
+_PARTS: tuple[tuple[Part, str, int], ...] = (
+    ("cost", "input", 100), ("cost", "output", 200), ("markup", "run", 200), ("fee", "run", 50),
+)  # fmt: skip
 LINES = tuple(
     Line(
         part=part, sku="bench/model", unit=unit, quantity=nanos, price_pico=1_000, amount_pico=nanos * 1_000,
         source="provider",
     )
-    for part, unit, nanos in (
-        ("cost", "input", 100), ("cost", "output", 200), ("markup", "run", 200), ("fee", "run", 50),
-    )
+    for part, unit, nanos in _PARTS
 )  # fmt: skip
 COPIED = ("account", "charge", "hold", "settlement", "transfergroup", "transfer", "usageline")
 
@@ -214,11 +215,11 @@ def _settle(id: UUID, payer: UUID, creator: UUID, accounts: dict[str, int]) -> N
     wallet.debits_posted += total
     wallet.save(using="owner", update_fields=["debits_pending", "debits_posted"])
     Charge.objects.using("owner").filter(pk=id).update(status="finished", finish_reason="stop", finished_at=now)
-    for number, line in enumerate(LINES, start=1):
+    for number, each in enumerate(LINES, start=1):
         UsageLine.objects.using("owner").create(
-            organization_id=payer, charge_id=id, hold_id=id, number=number, part=line.part, sku=line.sku,
-            unit=line.unit, quantity=line.quantity, price_pico=line.price_pico, amount_pico=line.amount_pico,
-            source=line.source, billable=True, reason="", attempt=1, upstream_request_id="",
+            organization_id=payer, charge_id=id, hold_id=id, number=number, part=each.part, sku=each.sku,
+            unit=each.unit, quantity=each.quantity, price_pico=each.price_pico, amount_pico=each.amount_pico,
+            source=each.source, billable=True, reason="", attempt=1, upstream_request_id="",
         )  # fmt: skip
 
 
@@ -234,6 +235,7 @@ def main() -> None:
     parser.add_argument("way", choices=WAYS)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--analyze", action="store_true", help="look at the tables afterwards, as autovacuum does")
     parser.add_argument("--budgets", type=int, default=0, help="how many budgets the payer has")
     asked = parser.parse_args()
     name = str(uuid7())
@@ -252,6 +254,9 @@ def main() -> None:
     sys.stdout.write(json.dumps({"way": asked.way, "by_second": rates}))
     sys.stdout.flush()
     ledger.drain(timeout_s=1)
+    if asked.analyze:
+        with connections["owner"].cursor() as cursor:
+            cursor.execute("ANALYZE")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,9 @@ class Account(models.Model):
     code = models.CharField(max_length=96, unique=True)
     kind = models.CharField(max_length=24, choices=Kind)
     normal = models.CharField(max_length=1, choices=Normal)
-    organization = models.ForeignKey("tenants.Organization", models.PROTECT, null=True, related_name="+")
+    organization = models.ForeignKey(
+        "tenants.Organization", models.PROTECT, null=True, related_name="+", db_index=False
+    )
     enforced = models.BooleanField(db_default=False, default=False)
     credit_limit = models.PositiveBigIntegerField(
         db_default=0, default=0, help_text="How far below zero it may go. Nanodollars."

@@ -33,9 +33,13 @@ class Charge(models.Model):
         ORPHANED = "orphaned", "Orphaned"
 
     id = models.UUIDField(primary_key=True, help_text="Chosen by the caller: it is the idempotency key.")
-    organization = models.ForeignKey("tenants.Organization", models.PROTECT, related_name="+", help_text="Who pays.")
+    organization = models.ForeignKey(
+        "tenants.Organization", models.PROTECT, related_name="+", db_index=False, help_text="Who pays."
+    )
     run_id = models.UUIDField(db_index=True)
-    parent = models.ForeignKey("self", models.PROTECT, null=True, related_name="children", db_constraint=False)
+    parent = models.ForeignKey(
+        "self", models.PROTECT, null=True, related_name="children", db_constraint=False, db_index=False
+    )
     kind = models.CharField(max_length=8, choices=Kind)
     status = models.CharField(max_length=12, choices=Status)
     reference = models.CharField(max_length=200)
@@ -44,7 +48,12 @@ class Charge(models.Model):
     end_user = models.CharField(max_length=256, db_default="", default="")
     token_id = models.UUIDField(null=True)
     beneficiary = models.ForeignKey(
-        "tenants.Organization", models.PROTECT, null=True, related_name="+", help_text="Who earns the markup."
+        "tenants.Organization",
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        help_text="Who earns the markup.",
     )
     price_version = models.ForeignKey("billing.PriceVersion", models.PROTECT, null=True, related_name="+")
     platform_credential = models.BooleanField(help_text="Whether the platform's own key pays the provider.")
@@ -71,11 +80,15 @@ class Charge(models.Model):
                 | (~Q(status="authorized") & Q(finished_at__isnull=False)),
                 name="charge_finished_at_its_end",
             ),
-            models.UniqueConstraint(fields=("organization", "idempotency_key"), name="charge_idempotency_key"),
+            models.UniqueConstraint(
+                fields=("organization", "idempotency_key"),
+                name="charge_idempotency_key",
+                condition=Q(idempotency_key__isnull=False),
+            ),
             models.UniqueConstraint(fields=("organization", "id"), name="charge_organization_id"),
         )
         indexes = (
-            models.Index(fields=("organization", "-started_at"), name="charge_by_organization"),
+            models.Index(fields=("organization", "-started_at", "-id"), name="charge_latest"),
             models.Index(fields=("parent",), name="charge_by_parent", condition=Q(parent__isnull=False)),
             models.Index(fields=("started_at",), name="charge_unfinished", condition=Q(status="authorized")),
         )

@@ -29,7 +29,9 @@ class Hold(models.Model):
         LATE = "late", "Settled late"
 
     id = models.UUIDField(primary_key=True, help_text="Chosen by the caller: it is the idempotency key.")
-    organization = models.ForeignKey("tenants.Organization", models.PROTECT, related_name="+", db_constraint=False)
+    organization = models.ForeignKey(
+        "tenants.Organization", models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
     account = models.ForeignKey(
         "billing.Account", models.PROTECT, related_name="holds", db_constraint=False, db_index=False
     )

@@ -17,8 +17,10 @@ class Settlement(models.Model):
     hold = models.OneToOneField(
         "billing.Hold", models.PROTECT, primary_key=True, related_name="settlement", db_constraint=False
     )
-    organization = models.ForeignKey("tenants.Organization", models.PROTECT, related_name="+", db_constraint=False)
-    beneficiary = models.ForeignKey("tenants.Organization", models.PROTECT, null=True, related_name="+")
+    organization = models.ForeignKey(
+        "tenants.Organization", models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    beneficiary = models.ForeignKey("tenants.Organization", models.PROTECT, null=True, related_name="+", db_index=False)
     platform_credential = models.BooleanField()
     source = models.CharField(max_length=12, help_text="Who measured the usage.")
     late = models.BooleanField()

@@ -30,7 +30,7 @@ class TransferGroup(models.Model):
     key = models.CharField(max_length=96, unique=True, help_text="Once per key, however often it is asked for.")
     kind = models.CharField(max_length=16, choices=Kind)
     organization = models.ForeignKey(
-        "tenants.Organization", models.PROTECT, null=True, related_name="+", help_text="Whose doing."
+        "tenants.Organization", models.PROTECT, null=True, related_name="+", db_index=False, help_text="Whose doing."
     )
     charge = models.ForeignKey(
         "billing.Charge", models.PROTECT, null=True, related_name="transfer_groups", db_constraint=False
@@ -72,7 +72,6 @@ class TransferGroup(models.Model):
             models.UniqueConstraint(fields=("hold",), name="transfer_group_one_per_hold"),
             models.UniqueConstraint(fields=("organization", "id"), name="transfer_group_organization_id"),
         )
-        indexes = (models.Index(fields=("organization", "id"), name="transfer_group_by_owner"),)
 
     def __str__(self) -> str:
         return self.key
