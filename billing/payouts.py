@@ -32,8 +32,8 @@ from tenants.errors import SecretUnreadable
 
 __all__ = [
     "Answer", "Destination", "Order", "PayoutRail", "Position", "RailUnreachable", "Terms", "account_of", "approve",
-    "bank_file", "batch", "batches", "calculate", "cancel", "history", "mark_sent", "payout", "position", "record",
-    "retry", "send_due", "store_account", "terms",
+    "bank_file", "batch", "batches", "calculate", "cancel", "history", "mark_sent", "payout", "payouts_page",
+    "position", "record", "retry", "send_due", "store_account", "terms",
 ]  # fmt: skip
 
 MOST_AT_A_TIME = 50
@@ -129,10 +129,17 @@ def batch(id: UUID) -> Any:
 
 def payout(id: UUID) -> Payout:
     """A payout; NoSuchPayout without one. Staff only."""
-    found = Payout.objects.filter(pk=id).select_related("organization", "account").first()
+    found = Payout.objects.filter(pk=id).select_related("organization", "account").defer("account__sealed").first()
     if found is None:
         raise NoSuchPayout("There is no such payout.")
     return found
+
+
+def payouts_page(batch_id: UUID, *, after: UUID | None, limit: int) -> tuple[list[Payout], bool]:
+    """Payouts of a batch after this one, and whether there are more; NoSuchPayout without the batch. Staff only."""
+    rows = batch(batch_id).payouts.select_related("account").defer("account__sealed").order_by("id")
+    found = list((rows if after is None else rows.filter(id__gt=after))[: limit + 1])
+    return found[:limit], len(found) > limit
 
 
 def calculate(*, id: UUID, period: str, actor: str, reason: str, on: Terms | None = None) -> None:

@@ -91,6 +91,22 @@ def batch(id: UUID) -> Any:
         return payouts.batch(id)
 
 
+def position(creator: Organization) -> payouts.Position:
+    """Where a creator's earnings stand when nothing is held back."""
+    with organization_context(creator.id):
+        return payouts.position(creator.id, on=AT_ONCE)
+
+
+def owe_back(creator: Organization, nanos: int) -> None:
+    """Refunds took so much more than the creator had, or may not be taken from what it has now."""
+    with connections["owner"].cursor() as cursor:
+        cursor.execute(
+            "SELECT billing_post(%s, 'adjustment', %s, 'test', 'refund', NULL, ARRAY[billing_account_of(%s,"
+            " 'creator_clawback')], ARRAY[billing_platform_account('refund_contra')], ARRAY[%s::bigint])",
+            (f"test:{uuid4()}", creator.id, creator.id, nanos),
+        )
+
+
 def report(payout: Payout, answer: Answer) -> None:
     """What became of a payout, as staff or the provider say."""
     payouts.record(id=payout.id, attempt=payout.attempt, answer=answer, actor="grace@example.test", reason="bank")

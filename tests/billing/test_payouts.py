@@ -2,6 +2,8 @@
 
 import csv
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +17,7 @@ from billing.payouts import Answer, Destination, Terms
 from tenants.context import organization_context, platform_context
 from tenants.models import AuditEvent, Organization
 from tenants.services import rotate_data_key, shred_secrets
+from tests import make
 from tests.billing import money, payday
 from tests.billing.payday import DOLLAR
 
@@ -153,6 +156,58 @@ def test_c10_many_who_calculate_a_month_at_once_make_one_batch(creator: Organiza
         assert made.count() == 1
 
 
+def test_c10_two_settlement_runs_at_once_pay_each_creator_once(creator: Organization, acme: Organization) -> None:
+    """Each run does all of it, from calculating to what the bank said, beside another that does the same."""
+    creators = [creator, payday.banked(acme), *(payday.banked(make.organization(f"Maker {n}")) for n in range(6))]
+    payday.nobody_else_is_paid(*creators)
+    for _ in range(5):
+        for each in creators:
+            payday.earn(each, 20 * DOLLAR)
+        due = {each.id: payday.position(each).payable_nanos // 10**7 * 10**7 for each in creators}
+        moved, period, start = Moved(), payday.a_month(), Barrier(2)
+
+        with ThreadPoolExecutor(2) as pool:
+            runs = [pool.submit(settle_month, period, start, number) for number in range(2)]
+            outcomes = sorted(run.result() for run in runs)
+
+        assert outcomes == ["done", "taken"]
+        with money.everything():
+            (made,) = PayoutBatch.objects.filter(period=period)
+            paid = {payout.organization_id: payout for payout in made.payouts.all()}
+        assert made.state == "closed"
+        assert {id: (payout.state, payout.amount) for id, payout in paid.items()} == {
+            id: ("paid", amount) for id, amount in due.items()
+        }
+        assert moved() == {"creator_earnings": -sum(due.values()), "cash": -sum(due.values())}
+    assert money.broken_rules() == {}
+
+
+def settle_month(period: str, start: Barrier, number: int) -> str:
+    """One of two runs of the same month: it draws up a batch, and settles whichever batch there is."""
+    try:
+        start.wait(10)
+        outcome = "done"
+        try:
+            payouts.calculate(
+                id=uuid4(), period=period, actor=f"ada{number}@example.test", reason="month end", on=payday.AT_ONCE
+            )
+        except PayoutRefused as refused:
+            outcome = refused.outcome
+        with platform_context(reason="settle"):
+            (made,) = payouts.batches().filter(period=period)
+            rows = list(made.payouts.order_by("id"))
+        with suppress(PayoutRefused):  # the other one approved it under another name
+            payouts.approve(id=made.pk, actor=f"grace{number}@example.test", reason="month end")
+        payouts.mark_sent(id=made.pk, actor=f"grace{number}@example.test", reason="the bank has it")
+        for row in rows:
+            payouts.record(
+                id=row.pk, attempt=1, answer=Answer(outcome="paid"), actor=f"grace{number}@example.test", reason="paid"
+            )
+        return outcome
+    finally:
+        connections.close_all()
+
+
 def test_a_month_is_paid_once_unless_its_batch_was_cancelled(creator: Organization) -> None:
     id, period = uuid4(), payday.a_month()
     payday.nobody_else_is_paid(creator)
@@ -211,18 +266,8 @@ def test_what_is_too_small_or_has_no_account_waits(globex: Organization, acme: O
     assert payday.batch(id).state == "closed"
 
 
-def owe_back(creator: Organization, nanos: int) -> None:
-    """Refunds took so much more than the creator had, or may not be taken from what it has now."""
-    with connections["owner"].cursor() as cursor:
-        cursor.execute(
-            "SELECT billing_post(%s, 'adjustment', %s, 'test', 'refund', NULL, ARRAY[billing_account_of(%s,"
-            " 'creator_clawback')], ARRAY[billing_platform_account('refund_contra')], ARRAY[%s::bigint])",
-            (f"test:{uuid4()}", creator.id, creator.id, nanos),
-        )
-
-
 def test_what_a_creator_owes_back_is_kept_first(creator: Organization) -> None:
-    owe_back(creator, 5 * DOLLAR)
+    payday.owe_back(creator, 5 * DOLLAR)
     moved = Moved()
     id = payday.approved(creator)
 
@@ -239,7 +284,7 @@ def test_what_a_creator_owes_back_is_kept_first(creator: Organization) -> None:
 def test_earnings_that_are_gone_by_the_time_of_approval_fail_alone(creator: Organization, acme: Organization) -> None:
     payday.earn(acme, 40 * DOLLAR)
     id = payday.calculated(creator, payday.banked(acme))
-    owe_back(creator, 20 * DOLLAR)
+    payday.owe_back(creator, 20 * DOLLAR)
 
     payouts.approve(id=id, actor="grace@example.test", reason="payday")
 
