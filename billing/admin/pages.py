@@ -12,7 +12,7 @@ from billing.admin.keys import MemberPayingKeyAdmin
 from billing.admin.moves import StaffAdjustmentAdmin, StaffGrantAdmin, StaffRefundAdmin, StaffTopUpAdmin
 from billing.admin.organizations import StaffPayerAdmin
 from billing.admin.payment_tokens import MemberPaymentTokenAdmin, StaffPaymentTokenAdmin
-from billing.admin.payouts import MemberPayoutAdmin, StaffPayoutAdmin, StaffPayoutBatchAdmin
+from billing.admin.payouts import MemberPayoutAdmin, StaffPayoutAccountAdmin, StaffPayoutAdmin, StaffPayoutBatchAdmin
 from billing.admin.prices import StaffPriceItemAdmin, StaffPriceVersionAdmin
 from billing.admin.reconciliation import StaffDiscrepancyAdmin, StaffReconciliationAdmin
 from billing.admin.statements import MemberStatementAdmin, StaffStatementAdmin
@@ -27,6 +27,7 @@ from billing.models import (
     Hold,
     PaymentToken,
     Payout,
+    PayoutAccount,
     PayoutBatch,
     PriceItem,
     PriceVersion,
@@ -58,6 +59,7 @@ STAFF_PAGES = (
     (TopUp, StaffTopUpAdmin),
     (PayoutBatch, StaffPayoutBatchAdmin),
     (Payout, StaffPayoutAdmin),
+    (PayoutAccount, StaffPayoutAccountAdmin),
     (Statement, StaffStatementAdmin),
     (Grant, StaffGrantAdmin),
     (Refund, StaffRefundAdmin),

@@ -1,24 +1,22 @@
-"""Payouts: batches that one person calculates and another approves; what creators earned; and closed months."""
+"""Payouts: batches that one person calculates and another approves; what creators earned, and where they want it."""
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django import forms
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
-from unfold import widgets
 from unfold.decorators import action, display
 
 from billing import payouts
-from billing.admin.move_forms import MoveForm, words
 from billing.admin.moving import moving
+from billing.admin.payout_forms import OUTCOMES, STEPS, AccountForm, BatchForm, OutcomeForm, RetryForm, StepForm
 from billing.amounts import dollars
 from billing.errors import PayoutRefused
-from billing.models import Payout, PayoutBatch
-from tenants.admin.seats import MemberAdmin, StaffRecordAdmin
-from tenants.permissions import BILLING_READ
+from billing.models import Payout, PayoutAccount, PayoutBatch
+from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, allows, seat_of
+from tenants.permissions import BILLING_READ, BILLING_WRITE
 
 BATCH_LABELS = {
     "Calculated": "warning", "Approved": "info", "Sending": "info", "Closed": "success", "Cancelled": "danger",
@@ -28,59 +26,6 @@ PAYOUT_LABELS = {
     "Calculated": "info", "Pending": "info", "Sent": "info", "Paid": "success", "Failed": "danger",
     "Returned": "danger", "Cancelled": "danger",
 }  # fmt: skip
-
-
-class BatchForm(MoveForm):
-    """A month to be calculated."""
-
-    title = "Payout batch"
-    verb = "Calculate"
-    period = forms.RegexField(
-        r"^[0-9]{4}-(?:0[1-9]|1[0-2])$", label="Month", widget=widgets.UnfoldAdminTextInputWidget(),
-        help_text="Such as 2026-11. Nothing moves before somebody else approves.",
-    )  # fmt: skip
-    reason = words("Reason")
-
-    def move(self, *, actor: str) -> str:
-        """Draw it up."""
-        asked = self.cleaned_data
-        payouts.calculate(id=asked["id"], period=asked["period"], actor=actor, reason=asked["reason"])
-        drawn = payouts.batch(asked["id"])
-        return f"Calculated: {drawn.count} payouts, {dollars(drawn.total)}. Somebody else approves them."
-
-
-class StepForm(MoveForm):
-    """What is done with a batch; `about` says what, and with which."""
-
-    reason = words("Reason")
-
-    def move(self, *, actor: str) -> str:
-        """Do it."""
-        batch: PayoutBatch = self.about["batch"]
-        self.about["step"](id=batch.pk, actor=actor, reason=self.cleaned_data["reason"])
-        return f"{batch}: {self.about['done']}."
-
-
-class RetryForm(MoveForm):
-    """Another attempt at a payout that failed."""
-
-    title = "Another attempt"
-    verb = "Try again"
-    reason = words("Reason")
-
-    def move(self, *, actor: str) -> str:
-        """Set the money aside anew."""
-        row: Payout = self.about["payout"]
-        payouts.retry(id=row.pk, attempt=row.attempt + 1, actor=actor, reason=self.cleaned_data["reason"])
-        return f"{row} is tried again."
-
-
-STEPS: dict[str, tuple[str, Callable[..., None], str, tuple[str, ...]]] = {
-    "approve": ("Approve", payouts.approve, "approved", ("calculated",)),
-    "cancel": ("Cancel", payouts.cancel, "cancelled", ("calculated",)),
-    "sent": ("The bank has the file", payouts.mark_sent, "sent", ("approved",)),
-}
-"""What may be done with a batch: its name, its service, how it is told, and in which states."""
 
 
 class StaffPayoutBatchAdmin(StaffRecordAdmin):
@@ -165,7 +110,8 @@ class StaffPayoutBatchAdmin(StaffRecordAdmin):
     def _may(self, request: HttpRequest, object_id: str | None, step: str) -> bool:
         if not request.user.is_superuser or object_id is None:
             return False
-        return PayoutBatch.objects.filter(pk=object_id, state__in=STEPS[step][3]).exists()
+        found = PayoutBatch.objects.filter(pk=object_id, state__in=STEPS[step][3])
+        return (found.filter(rail=PayoutBatch.Rail.MANUAL) if step == "sent" else found).exists()
 
     def _led_to(self, step: str, object_id: str) -> HttpResponse:
         return HttpResponseRedirect(self._address("step", object_id, step))
@@ -240,49 +186,92 @@ class StaffPayoutAdmin(PayoutColumns, StaffRecordAdmin):
     list_select_related: ClassVar = ("organization", "account")
     search_fields: ClassVar = ("organization__slug", "external_ref")
     ordering: ClassVar = ("-created_at", "id")
-    actions_detail: ClassVar = ("retry",)
+    actions_detail: ClassVar = ("outcome", "retry")
     fields: ClassVar = (
         *("id", "batch", "organization", "account", "shown_amount", "shown_clawback", "shown_state", "rail"),
         *("external_ref", "attempt", "failure_code", "created_at", "sent_at", "paid_at", "group", "return_group"),
     )
 
+    def has_outcome_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """Who moves money, and only what is on its way or was paid."""
+        return self._may(request, object_id, *OUTCOMES)
+
     def has_retry_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """Who moves money, and only what failed."""
-        if not request.user.is_superuser or object_id is None:
-            return False
-        return Payout.objects.filter(pk=object_id, state=Payout.State.FAILED).exists()
+        return self._may(request, object_id, Payout.State.FAILED)
+
+    @action(description="What became of it", icon="fact_check", permissions=("outcome",))
+    def outcome(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Lead to the page on which it is booked what the bank said."""
+        return HttpResponseRedirect(self._address("outcome", object_id))
 
     @action(description="Try again", icon="replay", permissions=("retry",))
     def retry(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Lead to the page on which it is tried again."""
-        return HttpResponseRedirect(reverse(f"{self.admin_site.name}:billing_payout_retry", args=(object_id,)))
+        return HttpResponseRedirect(self._address("retry", object_id))
+
+    def _may(self, request: HttpRequest, object_id: str | None, *states: str) -> bool:
+        if not request.user.is_superuser or object_id is None:
+            return False
+        return Payout.objects.filter(pk=object_id, state__in=states).exists()
+
+    def _address(self, name: str, payout_id: str | UUID) -> str:
+        return reverse(f"{self.admin_site.name}:billing_payout_{name}", args=(payout_id,))
 
     def get_urls(self) -> list[URLPattern]:
-        retry = path(
-            "<uuid:payout_id>/retry/", self.admin_site.admin_view(self.retry_view), name="billing_payout_retry"
-        )
-        return [retry, *super().get_urls()]
+        own = [
+            path(
+                f"<uuid:payout_id>/{name}/",
+                self.admin_site.admin_view(partial(self.payout_view, form_class=form_class)),
+                name=f"billing_payout_{name}",
+            )
+            for name, form_class in (("outcome", OutcomeForm), ("retry", RetryForm))
+        ]
+        return [*own, *super().get_urls()]
 
-    def retry_view(self, request: HttpRequest, payout_id: UUID) -> HttpResponse:
-        """Try one again."""
+    def payout_view(
+        self, request: HttpRequest, payout_id: UUID, *, form_class: type[OutcomeForm | RetryForm]
+    ) -> HttpResponse:
+        """Book what became of one, or try it again."""
         if not request.user.is_superuser:
             raise PermissionDenied
-        row = self.get_queryset(request).filter(pk=payout_id).first()
+        row = self.get_queryset(request).select_related("organization", "account").filter(pk=payout_id).first()
         if row is None:
             raise Http404
         facts = [
-            ("Organization", str(row.organization)), ("Amount", dollars(row.amount)), ("Failed with", row.failure_code),
+            ("Organization", str(row.organization)), ("Amount", dollars(row.amount)), ("Account", row.account.label),
+            ("State", row.get_state_display()), ("Reference", row.external_ref or "–"),
+            ("Failed with", row.failure_code or "–"),
         ]  # fmt: skip
-        back = reverse(f"{self.admin_site.name}:billing_payout_change", args=(payout_id,))
         return moving(
-            request, self, RetryForm, back=back, title=f"Another attempt: {row}", facts=facts, about={"payout": row}
-        )
+            request, self, form_class, back=self._address("change", payout_id), title=f"{form_class.title}: {row}",
+            facts=facts, about={"payout": row}, initial={"attempt": row.attempt},
+        )  # fmt: skip
+
+
+class StaffPayoutAccountAdmin(StaffRecordAdmin):
+    """Where creators want their money, without the numbers."""
+
+    list_display: ClassVar = ("organization", "label", "is_used", "entered_by", "created_at")
+    list_select_related: ClassVar = ("organization",)
+    search_fields: ClassVar = ("organization__slug", "organization__name")
+    ordering: ClassVar = ("-created_at", "id")
+    fields: ClassVar = ("organization", "label", "is_used", "entered_by", "created_at", "replaced_at")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer("sealed")
+
+    @display(description="In use", boolean=True)
+    def is_used(self, account: PayoutAccount) -> bool:
+        """Whether new payouts go there."""
+        return account.replaced_at is None and account.data_key_id is not None
 
 
 class MemberPayoutAdmin(PayoutColumns, MemberAdmin):
-    """What was paid out of the organization's earnings."""
+    """What the organization's agents earned, where it goes, and what was paid out of it."""
 
     reads = BILLING_READ
+    list_before_template = "console/earnings.html"
     list_display: ClassVar = ("period", "shown_amount", "shown_clawback", "shown_state", "account", "paid_at")
     list_filter: ClassVar = ("state",)
     ordering: ClassVar = ("-created_at", "-id")
@@ -297,3 +286,43 @@ class MemberPayoutAdmin(PayoutColumns, MemberAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Payout | None = None) -> Any:
         return self.fields
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """What was earned stands above what was paid out."""
+        organization_id = seat_of(request).organization.id
+        stands, account = payouts.position(organization_id), payouts.account_of(organization_id)
+        on = payouts.terms()
+        earned = {
+            "figures": (
+                ("Earned, not paid out", dollars(stands.balance_nanos)),
+                (f"Younger than {on.hold_back_days} days", dollars(stands.held_back_nanos)),
+                ("In reserve", dollars(stands.reserve_nanos)),
+                ("Owed for refunds", dollars(stands.clawback_nanos)),
+                ("In the next payout", dollars(stands.payable_nanos)),
+            ),
+            "account": account.label if account else "",
+            "least": dollars(on.minimum_nanos),
+            "account_address": self._account_address() if allows(request, BILLING_WRITE) else "",
+        }
+        return super().changelist_view(request, {**(extra_context or {}), **earned})  # type: ignore[no-any-return]
+
+    def get_urls(self) -> list[URLPattern]:
+        account = path(
+            "account/", self.admin_site.admin_view(self.account_view), name="billing_payout_account"
+        )  # fmt: skip
+        return [account, *super().get_urls()]
+
+    def account_view(self, request: HttpRequest) -> HttpResponse:
+        """Say where earnings are to be sent."""
+        if not allows(request, BILLING_WRITE):
+            raise PermissionDenied
+        organization_id = seat_of(request).organization.id
+        used = payouts.account_of(organization_id)
+        return moving(
+            request, self, AccountForm, back=reverse(f"{self.admin_site.name}:billing_payout_changelist"),
+            title="Where earnings are sent", facts=[("So far", used.label if used else "Nowhere")],
+            about={"organization_id": organization_id},
+        )  # fmt: skip
+
+    def _account_address(self) -> str:
+        return reverse(f"{self.admin_site.name}:billing_payout_account")
