@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
+from math import inf
+from time import monotonic
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -75,10 +77,17 @@ def statement(organization_id: UUID, period: str) -> Statement | None:
     return statements(organization_id).filter(period=period).first()
 
 
-def close_and_print() -> int:
-    """Close every month that is over and print its statement; how many were closed."""
-    closed = close_due()
-    print_due()
+def close_and_print(*, within_s: float = inf) -> int:
+    """Close every month that is over and print its statement; how many were closed.
+
+    Once `within_s` seconds are over nothing more is begun: the next call goes on from there.
+    """
+    closed, ends_at = 0, monotonic() + within_s
+    while monotonic() < ends_at:
+        now = close_due()
+        closed += now
+        if not now and not print_due():
+            break
     return closed
 
 

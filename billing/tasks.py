@@ -6,6 +6,9 @@ from celery import shared_task
 
 from billing import alerts, grants, ledger, outbox, payouts, reconcile, rollups, seals, statements, tokens
 
+CLOSE_WITHIN_S = 240
+"""Closing months stops well before its task would be stopped."""
+
 
 @shared_task(queue="billing", ignore_result=True)
 def sweep_expired_holds() -> int:
@@ -65,7 +68,7 @@ def keep_grants() -> None:
 @shared_task(queue="billing", ignore_result=True)
 def close_months() -> int:
     """Close and print the months that are over, wherever they are."""
-    return statements.close_and_print()
+    return statements.close_and_print(within_s=CLOSE_WITHIN_S)
 
 
 @shared_task(queue="billing", ignore_result=True)

@@ -15,6 +15,7 @@ from django.db import DatabaseError, connections
 from pypdf import PdfReader
 
 from billing import ledger, statements, top_ups
+from billing.models import OutboxEvent
 from billing.months import Month
 from tenants.context import organization_context
 from tenants.models import Organization
@@ -63,6 +64,32 @@ def test_months_are_caught_up_in_order_from_the_first_that_moved_money(payer: Or
     statements.close_due(limit=10_000)
     assert len(calendar.of(payer)) == before
     assert money.broken_rules() == {}
+
+
+def test_workers_at_once_close_print_and_tell_each_month_once(payer: Organization) -> None:
+    def work(_: int) -> int:
+        try:
+            return statements.close_and_print()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+
+    closed = calendar.of(payer)
+    assert len(closed) == len({each.period for each in closed}) >= 10
+    with money.everything():
+        told = OutboxEvent.objects.filter(organization_id=payer.id, topic="statement.ready")
+        assert sorted(event.payload["period"] for event in told) == [each.period for each in closed]
+    assert statements.close_and_print() == 0
+
+
+def test_what_time_does_not_suffice_for_is_closed_the_next_time(payer: Organization) -> None:
+    assert statements.close_and_print(within_s=0) == 0
+    assert calendar.of(payer) == []
+
+    statements.close_and_print()
+    assert calendar.of(payer)[0].period == "2026-01"
 
 
 def test_an_organization_that_never_had_money_has_no_statements(globex: Organization) -> None:

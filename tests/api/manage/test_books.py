@@ -32,7 +32,7 @@ def test_a_statement_is_read_as_json_csv_and_pdf(closed: Any, acme_client: ApiCl
     pdf = acme_client.get(f"{BILLING}/statements/2026-01.pdf")
     table = acme_client.get(f"{BILLING}/statements/2026-01.csv")
 
-    assert listed == one
+    assert listed == one == acme_client.get(f"{BILLING}/statements/2026-01.json").json
     assert (one["usage_nanos"], one["closing_usd"]) == ("1", "9.999999999")
     assert pdf.body.startswith(b"%PDF")
     assert "statement-2026-01.pdf" in pdf.headers["content-disposition"]
@@ -42,7 +42,7 @@ def test_a_statement_is_read_as_json_csv_and_pdf(closed: Any, acme_client: ApiCl
 
 def test_statements_of_others_are_not_there(closed: Any, globex_client: ApiClient) -> None:
     assert globex_client.get(f"{BILLING}/statements").json["data"] == []
-    for suffix in ("", ".pdf", ".csv"):
+    for suffix in ("", ".json", ".pdf", ".csv"):
         assert globex_client.get(f"{BILLING}/statements/2026-01{suffix}").status == 404
 
 
