@@ -7,6 +7,8 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from billing import payouts
@@ -38,7 +40,7 @@ class StaffPayoutBatchAdmin(StaffRecordAdmin):
     ordering: ClassVar = ("-calculated_at",)
     actions_detail: ClassVar = ("approve", "cancel", "bank_file", "sent")
     fields: ClassVar = (
-        *("id", "period", "rail", "shown_state", "shown_count", "shown_total", "shown_minimum", "hold_back_days"),
+        *("id", "period", "rail", "shown_state", "shown_payouts", "shown_total", "shown_minimum", "hold_back_days"),
         *("calculated_by", "calculated_at", "approved_by", "approved_at", "closed_at"),
     )
 
@@ -69,6 +71,13 @@ class StaffPayoutBatchAdmin(StaffRecordAdmin):
     def shown_count(self, batch: Any) -> int:
         """How many there are."""
         return int(batch.count)
+
+    @display(description="Payouts")
+    def shown_payouts(self, batch: Any) -> SafeString:
+        """How many there are, and where they are."""
+        address = reverse(f"{self.admin_site.name}:billing_payout_changelist")
+        many = f"{batch.count} payout{'' if batch.count == 1 else 's'}"
+        return format_html('<a class="underline" href="{}?batch__id__exact={}">{}</a>', address, batch.pk, many)
 
     @display(description="In all")
     def shown_total(self, batch: Any) -> str:

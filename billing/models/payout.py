@@ -77,6 +77,7 @@ class PayoutBatch(models.Model):
     closed_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name_plural = "payout batches"
         constraints = (
             models.CheckConstraint(condition=Q(period__regex=PERIOD), name="payout_batch_period_form"),
             models.CheckConstraint(condition=Q(rail__in=("manual", "gateway")), name="payout_batch_rail_known"),

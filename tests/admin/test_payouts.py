@@ -50,6 +50,9 @@ def test_a_month_is_calculated_by_one_and_approved_by_another(creator: Organizat
     assert batch.state == "approved"
     shown = ben.get(page("admin", PayoutBatch, "change", batch.pk))
     assert "File for the bank" in text(shown)
+    listed = ben.get(page("admin", Payout, "changelist"), {"batch__id__exact": str(batch.pk)})
+    assert "?batch__id__exact=" + str(batch.pk) in text(shown)
+    assert "$20.00" in text(listed)
     assert f"Payouts of {month}: sent." in step(ben, batch, "sent")
     assert payday.payout_of(batch.pk, creator).state == "sent"
     assert money.broken_rules() == {}
