@@ -96,6 +96,8 @@ def _(error: billing.TokenNotFound) -> Problem:
 
 @money_problem_of.register
 def _(error: billing.MovementRefused) -> Problem:
+    if error.outcome in ("invalid_amount", "invalid_currency"):
+        return Problem(status=400, type="invalid_request_error", code=error.outcome, message=str(error))
     return Problem(
         status=409, type="conflict_error", code=f"movement_{error.outcome}", message=str(error), should_retry=False
     )
@@ -104,6 +106,30 @@ def _(error: billing.MovementRefused) -> Problem:
 @money_problem_of.register
 def _(error: billing.MovementConflict) -> Problem:
     return Problem(status=409, type="conflict_error", code="id_taken", message=str(error), should_retry=False)
+
+
+@money_problem_of.register
+def _(error: billing.NoGateway) -> Problem:
+    return Problem(
+        status=503, type="server_error", code="payments_not_configured", message=str(error), should_retry=False
+    )
+
+
+@money_problem_of.register
+def _(error: billing.GatewayRefused) -> Problem:
+    return Problem(
+        status=503, type="server_error", code="payments_unavailable", message=str(error), retry_after_s=RETRY_SOON_S
+    )
+
+
+@money_problem_of.register
+def _(error: billing.ForgedEvent) -> Problem:
+    return Problem(status=401, type="authentication_error", code="invalid_signature", message=str(error))
+
+
+@money_problem_of.register
+def _(error: billing.StaleEvent) -> Problem:
+    return Problem(status=400, type="invalid_request_error", code="stale_event", message=str(error))
 
 
 @money_problem_of.register

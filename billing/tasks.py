@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from celery import shared_task
 
-from billing import alerts, grants, ledger, outbox, payouts, reconcile, rollups, seals, statements, tokens
+from billing import alerts, grants, ledger, outbox, payments, payouts, reconcile, rollups, seals, statements, tokens
 
 CLOSE_WITHIN_S = 240
 """Closing months stops well before its task would be stopped."""
@@ -44,6 +44,12 @@ def reconcile_yesterday() -> None:
 def relay_outbox() -> int:
     """Tell those who listen what happened."""
     return outbox.relay()
+
+
+@shared_task(queue="billing", ignore_result=True)
+def look_after_payments() -> int:
+    """Ask the gateway about payments of which nobody has told us."""
+    return payments.look_after_pending()
 
 
 @shared_task(queue="billing", ignore_result=True)

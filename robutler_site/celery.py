@@ -26,6 +26,7 @@ PURGE_SECONDS = 300
 ROLLUP_SECONDS = 10
 SWEEP_TOKENS_SECONDS = 10
 GRANTS_SECONDS = 60
+PAYMENTS_SECONDS = 300
 SEAL_SECONDS = 300
 CHECK_SECONDS = 60
 CHECK_ALL_SECONDS = 3600
@@ -107,6 +108,7 @@ def _schedule() -> dict[str, Any]:
         "reconcile-yesterday": _of_books("billing.tasks.reconcile_yesterday", crontab(hour=0, minute=40)),
         "relay-outbox": _of_books("billing.tasks.relay_outbox", RELAY_SECONDS),
         "raise-alerts": _of_books("billing.tasks.raise_alerts", ALERT_SECONDS),
+        "look-after-payments": _of_books("billing.tasks.look_after_payments", PAYMENTS_SECONDS),
         "keep-grants": _of_books("billing.tasks.keep_grants", GRANTS_SECONDS),
         "end-overdue-tokens": _of_books("billing.tasks.end_overdue_tokens", SWEEP_TOKENS_SECONDS),
         "close-months": _of_books("billing.tasks.close_months", CLOSE_MONTHS_SECONDS),

@@ -176,6 +176,12 @@ class Environment(OutboundEnvironment):
     payout_minimum_usd: int = Field(10, ge=1, le=100_000, description="Smallest payout, in dollars.")
     payout_reserve_basis_points: int = Field(1_000, ge=0, le=10_000, description="Share new creators leave behind.")
     payout_reserve_days: int = Field(90, ge=0, le=3_650, description="How long a creator is new, in days.")
+    stripe_secret_key: str = Field("", description="Stripe's secret key; with it, members pay by card.", repr=False)
+    stripe_webhook_secret: str = Field(
+        "", description="What Stripe signs its messages with; needed beside the secret key.", repr=False
+    )
+    stripe_api_url: str = Field("https://api.stripe.com", description="Where Stripe is asked.")
+    top_up_minimum_usd: int = Field(5, ge=1, le=10_000, description="Smallest payment by card, in dollars.")
     payout_gateway: str = Field("", description="Class that sends payouts, as module.Class; empty: people do.")
     sign_in_failures: int = Field(
         5, ge=1, le=1_000, description="After so many wrong passwords from one address a person has to wait."
@@ -309,6 +315,7 @@ class Environment(OutboundEnvironment):
         )  # fmt: skip
         keys = (
             self.secret_key, self.key_pepper, self.previous_key_pepper, self.kek, self.previous_kek, self.metrics_token,
+            self.stripe_secret_key, self.stripe_webhook_secret,
         )  # fmt: skip
         passwords = [parts.password for address in addresses if (parts := urlsplit(address)).password]
         return [*keys, *passwords, *(unquote(password) for password in passwords)]

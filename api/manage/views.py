@@ -109,6 +109,12 @@ class StaffView(_View):
         self._within.enter_context(acting(user_id=user.pk, label=str(user)))
 
 
+class PublicView(_View):
+    """A view for whoever comes: what it does rests on what is sent, not on who sends it."""
+
+    authentication_classes: Sequence[type[BaseAuthentication]] = ()
+
+
 def _foreseen(error: Exception, view: APIView) -> Exception:
     """Django's and the framework's refusals, in our words; everything else as it is."""
     match error:

@@ -15,6 +15,7 @@ AUTHENTICATED = ("admin/", "console/", "v1/", "api/v1/", "api/payments/")
 PUBLIC = frozenset({
     "", # says what this is
     "<agent_path:path>", # the description of an agent: public ones for all, others for their organization
+    "api/v1/billing/webhooks/stripe", # believes a signature, not a caller
     "v1/agents", # public ones for all, others for their organization
     "v1/docs", "v1/openapi.json", # the same for everybody
     "admin/login/", "console/login/", "admin/logout/", "console/logout/",

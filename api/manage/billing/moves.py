@@ -9,9 +9,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.manage.amounts import NanosAskedField, NanosField, UsdField
-from api.manage.pages import PageAsked, page
+from api.manage.pages import page
 from api.manage.views import ManageView, StaffView
-from billing import adjustments, grants, history, refunds, top_ups, wallets
+from billing import adjustments, grants, refunds, top_ups, wallets
 
 
 class TopUpShown(serializers.Serializer[Any]):
@@ -106,16 +106,6 @@ class DecisionAsked(serializers.Serializer[Any]):
     """A second person's word."""
 
     approve = serializers.BooleanField()
-
-
-class TopUps(ManageView):
-    """Money that came into the organization's wallet."""
-
-    def get(self, request: Request) -> Response:
-        """The latest first."""
-        asked = self.asked(PageAsked)
-        found = history.top_ups_page(self.caller.organization_id, after=asked.get("after"), limit=asked["limit"])
-        return page([TopUpShown(row).data for row in found.rows], has_more=found.has_more)
 
 
 class Grants(ManageView):
