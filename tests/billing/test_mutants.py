@@ -1,192 +1,84 @@
-"""A ledger with one rule bent is found out by the random walk: the walk can fail."""
+"""A ledger with one rule bent is found out: by the random walk, or by the tests beside the rule."""
 
+import os
 import re
-from collections.abc import Generator, Mapping
+import subprocess
+import sys
+from collections.abc import Generator
 from pathlib import Path
-from uuid import uuid4
 
 import psycopg
 import pytest
 
-from tests.billing import money
-from tests.billing.walk import Walk
+from tests.billing.mutants import mutants
+from tests.billing.test_random_walk import scratch, walk
+from tests.billing.walk import Database
 
-SQL = Path("billing/sql")
-SEEDS = range(10)
-STEPS = 250
+__all__ = ["scratch"]
 
-MUTANTS = {
-    "a hold may exceed the wallet": (
-        "holds.sql",
-        "asked.amount <= remaining",
-        "asked.amount <= remaining + 1000",
-    ),
-    "holds of a batch do not see each other": (
-        "holds.sql",
-        "remaining := remaining - asked.amount;",
-        "NULL;",
-    ),
-    "an exact fit is refused": (
-        "holds.sql",
-        "asked.amount <= remaining THEN",
-        "asked.amount < remaining THEN",
-    ),
-    "frozen wallets reserve": (
-        "holds.sql",
-        "OR a.status = 'open')",
-        "OR true)",
-    ),
-    "frozen wallets extend": (
-        "holds.sql",
-        "AND a.status = 'open'\n        ORDER BY",
-        "ORDER BY",
-    ),
-    "extensions of a batch do not see each other": (
-        "holds.sql",
-        "remaining := remaining - asked.growth;",
-        "NULL;",
-    ),
-    "a checkpoint may shrink": (
-        "holds.sql",
-        "greatest(h.accrued_cost, most.cost)",
-        "most.cost",
-    ),
-    "a release keeps the charge open": (
-        "holds.sql",
-        "AND c.status = 'authorized';",
-        "AND false;",
-    ),
-    "a release ends what is settled": (
-        "holds.sql",
-        "AND h.state = 'open';\n\n    UPDATE billing_charge",
-        "AND false;\n\n    UPDATE billing_charge",
-    ),
-    "markup goes to the platform": (
-        "settlements.sql",
-        "THEN asked.markup\n",
-        "THEN 0\n",
-    ),
-    "owners pay their own cost": (
-        "settlements.sql",
-        "WHEN c.beneficiary_id = h.organization_id THEN 0",
-        "WHEN false THEN 0",
-    ),
-    "an expired hold still reserves": (
-        "settlements.sql",
-        "CASE h.state WHEN 'open' THEN h.amount ELSE 0 END AS reserved",
-        "h.amount AS reserved",
-    ),
-    "overruns are forgiven": (
-        "settlements.sql",
-        "(least(available, so_far) - least(available, so_far - excess))::bigint",
-        "0::bigint",
-    ),
-    "overruns of a batch do not see each other": (
-        "settlements.sql",
-        "OVER (PARTITION BY account_id ORDER BY i)",
-        "OVER (PARTITION BY account_id, i ORDER BY i)",
-    ),
-    "the platform is cut first": (
-        "settlements.sql",
-        "least(platform_due, price - excess + overrun)",
-        "greatest(price - excess + overrun - creator_due, 0)",
-    ),
-    "creators earn beyond the hold": (
-        "settlements.sql",
-        "greatest(own_cost, least(creator_due + platform_due, agreed))",
-        "(creator_due + platform_due)",
-    ),
-    "the platform bears its cost beyond the hold": (
-        "settlements.sql",
-        "greatest(own_cost, least(creator_due + platform_due, agreed))",
-        "least(creator_due + platform_due, agreed)",
-    ),
-    "losses are not booked": (
-        "settlements.sql",
-        "(4, to_loss, to_payable, NULL, NULL, s.loss)",
-        "(4, to_loss, to_payable, NULL, NULL, 0)",
-    ),
-    "costs are not booked": (
-        "settlements.sql",
-        "THEN s.cost - s.loss ELSE 0",
-        "THEN 0 ELSE 0",
-    ),
-    "a loss counts twice": (
-        "settlements.sql",
-        "THEN s.cost - s.loss ELSE 0",
-        "THEN s.cost ELSE 0",
-    ),
-    "unheld losses are forgotten": (
-        "settlements.sql",
-        "lost.cost > 0 AND c.status",
-        "lost.cost < 0 AND c.status",
-    ),
-    "the sweeper gives everything back": (
-        "settlements.sql",
-        "accrued_cost + h.accrued_markup + h.accrued_fee > 0",
-        "accrued_cost + h.accrued_markup + h.accrued_fee < 0",
-    ),
-    "the sweeper leaves charges open": (
-        "settlements.sql",
-        "AND (c.id = ANY (due) OR",
-        "AND (false OR",
-    ),
-    "a top-up counts each time": (
-        "top_ups.sql",
-        "ON CONFLICT DO NOTHING;\n    IF NOT FOUND THEN",
-        "ON CONFLICT DO NOTHING;\n    IF false THEN",
-    ),
-    "pending ignores new holds": (
-        "rules.sql",
-        "a.debits_pending + opened.amount",
-        "a.debits_pending",
-    ),
-    "pending ignores ended holds": (
-        "rules.sql",
-        "- CASE o.state WHEN 'open' THEN o.amount ELSE 0 END",
-        "- 0",
-    ),
-    "credits are not posted": (
-        "rules.sql",
-        "a.credits_posted + moved.credits",
-        "a.credits_posted",
-    ),
-    "debits are not posted": (
-        "rules.sql",
-        "a.debits_posted + moved.debits",
-        "a.debits_posted",
-    ),
-}
+MUTANTS = mutants()
+WALKED = [name for name, mutant in MUTANTS.items() if not mutant.tests]
+TESTED = [name for name, mutant in MUTANTS.items() if mutant.tests]
+SAMPLE = (
+    "more is granted than a pot has",
+    "those who draw from one pot do not see each other",
+    "parents forget what children spent",
+)
+WALKS = {"test_random_walk.py", "walk.py", "walk_of_payments.py", "walk_of_corrections.py"}
 
 
 @pytest.fixture
-def scratch(database_urls: Mapping[str, str]) -> Generator[str]:
-    """An empty ledger of its own, which may be broken."""
-    name, url = f"mutant_{uuid4().hex[:8]}", money.superuser(database_urls)
-    with psycopg.connect(url, dbname="postgres", autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name} TEMPLATE robutler_template STRATEGY file_copy")
-        yield re.sub(r"/robutler_\w+\?", f"/{name}?", url)
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+def bent(request: pytest.FixtureRequest, scratch: Database) -> Generator[Database]:
+    """The ledger with one rule bent; afterwards it is straight again."""
+    mutant = MUTANTS[request.param]
+    scratch.execute(mutant.bent.encode())
+    yield scratch
+    scratch.execute(mutant.straight.encode())
+
+
+def found_out(database: Database) -> str:
+    """Which step of the walk fell over the bent rule, and why."""
+    with pytest.raises((AssertionError, psycopg.Error)) as failure:
+        take_walks(database)
+    steps = [entry.name for entry in failure.traceback if Path(str(entry.path)).name in WALKS]
+    words = " ".join(str(failure.value).split())
+    return f"{steps[-1]}: {words[:90]}"
+
+
+def take_walks(database: Database) -> None:
+    for number in range(3):
+        walk(database, number, sequences=150, steps=40, shrink=False)
+
+
+@pytest.mark.parametrize("bent", SAMPLE, indirect=True)
+def test_pt14_a_bent_rule_is_found_out(bent: Database) -> None:
+    assert found_out(bent)
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("mutant", MUTANTS)
-def test_a_bent_rule_is_found_out(mutant: str, scratch: str) -> None:
-    file, old, new = MUTANTS[mutant]
-    source = (SQL / file).read_text()
-    assert source.count(old) == 1, "the rule reads differently now"
-    with psycopg.connect(scratch, autocommit=True) as database:
-        database.execute(source.replace(old, new).encode())
-
-    with pytest.raises((AssertionError, psycopg.Error)):
-        _walk(scratch)
+@pytest.mark.parametrize("bent", WALKED, indirect=True)
+def test_pt14_each_bent_rule_is_found_out(
+    bent: Database, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = found_out(bent)
+    with capsys.disabled():
+        sys.stderr.write(f"\nKILLED {request.node.callspec.id} | {found}\n")
 
 
 @pytest.mark.prove
-def test_an_unbent_ledger_is_not(scratch: str) -> None:
-    _walk(scratch)
-
-
-def _walk(url: str) -> None:
-    for seed in SEEDS:
-        Walk(url=url, seed=seed).walk(STEPS)
+@pytest.mark.parametrize("mutant", TESTED)
+def test_pt14_what_no_walk_reaches_the_tests_beside_it_find_out(
+    mutant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-q", "-x", "-p", "no:cacheprovider"]
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ROBUTLER_", "PYTEST_", "DATABASE_"))
+    }
+    ran = subprocess.run(
+        [*command, "-p", "tests.billing.mutated", *MUTANTS[mutant].tests],
+        env={**kept, "MUTANT": mutant}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    failed = re.findall(r"^FAILED (\S+)", ran.stdout, flags=re.MULTILINE)
+    assert (ran.returncode, len(failed)) == (1, 1), ran.stdout[-2000:] + ran.stderr[-2000:]
+    with capsys.disabled():
+        sys.stderr.write(f"\nKILLED {mutant} | {failed[0]}\n")

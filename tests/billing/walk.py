@@ -1,285 +1,339 @@
-"""A seeded random walk over the ledger's functions, beside a model of the books that is plain enough to be believed."""
+"""Random steps over what runs do, on the real database and on paper; after each step both say the same."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Sequence
 from pathlib import Path
-from random import Random
 from typing import Any
 from uuid import UUID
 
 import psycopg
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from billing.operations import CHECKPOINT, EXTEND, HOLD, RELEASE, SETTLE, Operation
+from tests.billing.paper_books import Asked, Books
+from tests.billing.paper_holds import Account, Budget, Hold, Window
 
-INVARIANTS = Path("billing/sql/invariants.sql").read_text()
-ENDS = ("finished", "failed", "disconnected")
+Database = psycopg.Connection[tuple[Any, ...]]
+
+INVARIANTS = Path("billing/sql/invariants.sql").read_text().encode()
+ORGANIZATIONS = [UUID(int=n) for n in (1, 2, 3)]
+KEYS = [str(UUID(int=n)) for n in (11, 12)]
+CENT = 10_000_000
+EDGE, BEYOND = -1, -2
+"""Amounts that are found out when they are needed: all that is left, and one more."""
+
+pick = st.integers(0, 40)
+whose = st.integers(0, 2)
+maybe = st.integers(0, 3)
+small = st.integers(0, 300)
+amounts = st.one_of(small, small, st.sampled_from([EDGE, BEYOND]), st.integers(1, 3).map(lambda n: n * CENT + 7))
+costs = st.one_of(small, st.integers(0, 30), st.integers(0, 2).map(lambda n: n * CENT))
+
+ACCOUNTS = """
+    SELECT a.kind, a.organization_id, sum(CASE a.id WHEN t.credit_id THEN t.amount ELSE -t.amount END)::bigint
+    FROM billing_transfer t JOIN billing_account a ON a.id IN (t.debit_id, t.credit_id)
+    GROUP BY a.kind, a.organization_id
+"""
+WALLETS = """
+    SELECT organization_id, credits_posted - debits_posted, debits_pending, credit_limit, status
+    FROM billing_account WHERE kind = 'wallet' AND organization_id = ANY (%s)
+"""
+HOLDS = """
+    SELECT h.id, h.state, h.amount, h.child_reserved, h.child_spent, h.accrued_cost, h.accrued_markup, h.accrued_fee,
+        coalesce(s.charged, 0), coalesce(s.overrun, 0), coalesce(s.creator_share, 0), coalesce(s.loss, 0)
+    FROM billing_hold h LEFT JOIN billing_settlement s ON s.hold_id = h.id
+"""
+LINES = "SELECT charge_id, count(*) FROM billing_usageline GROUP BY charge_id"
+WINDOWS = """
+    SELECT budget_id, held, spent, "limit", allowed, ends_at <= now() FROM billing_budgetwindow ORDER BY budget_id, id
+"""
+OPEN_ENDED = 600
 
 
-@dataclass
-class Wallet:
-    posted: int = 0
-    pending: int = 0
-    earned: int = 0
-    frozen: bool = False
+class Runs(RuleBasedStateMachine):
+    """Holds, whatever is carved out of them, their ends, and the budgets that they count in."""
 
-    @property
-    def available(self) -> int:
-        return self.posted - self.pending
+    database: Database
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.books = Books(ORGANIZATIONS)
+        self.number = 1000
+        self.days = 0
+        self.database.execute("BEGIN")
 
-@dataclass
-class Reservation:
-    payer: UUID
-    creator: UUID | None
-    platform: bool
-    amount: int
-    state: str = "open"
-    accrued: tuple[int, int, int] = (0, 0, 0)
-    result: tuple[int, int] = (0, 0)
+    def teardown(self) -> None:
+        """Nothing of it stays."""
+        self.database.execute("ROLLBACK")
 
+    @rule(payer=whose, amount=st.one_of(small, st.integers(1, 5).map(lambda n: n * CENT)))
+    def pay_in(self, payer: int, amount: int) -> None:
+        """Money that is there at once."""
+        organization = ORGANIZATIONS[payer]
+        if amount == 0 or self.books.wallets[organization].status == "closed":
+            return
+        id = self.new_id()
+        answer = self.ask("billing_announce_top_up", id, organization, amount, "manual", "walk", "walk", amount)
+        assert answer == "credited"
+        self.books.post("top_up", id, (("external_clearing", None), ("wallet", organization), amount))
 
-@dataclass
-class Walk:
-    """Takes random steps on the database at `url` and on the model; a difference is an AssertionError."""
+    @rule(
+        items=st.lists(
+            st.tuples(whose, amounts, st.sampled_from([None, 0, 1, 2]), st.booleans(), maybe, maybe, pick),
+            min_size=1,
+            max_size=3,
+        ),
+        key=st.sampled_from([None, *KEYS]),
+    )
+    def hold(self, items: Sequence[tuple[int, int, int | None, bool, int, int, int]], key: str | None) -> None:
+        """Several at once; now and then again what was there, or for a key that was used."""
+        asked = [self._wanted(*item, key=key) for item in items]
+        rows = [
+            (one.id, one.payer, one.id, one.amount, "run", "r", one.named, None, one.creator, None, one.platform,
+             one.idempotency_key, OPEN_ENDED, one.key and UUID(one.key), "", None)
+            for one in asked
+        ]  # fmt: skip
+        expected = self.books.hold(asked)
+        assert [(row[1], row[2]) for row in self.call(HOLD, rows)] == expected
 
-    url: str
-    seed: int
-    wallets: dict[UUID, Wallet] = field(default_factory=dict)
-    holds: dict[UUID, Reservation] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.dice = Random(self.seed)
-
-    def walk(self, steps: int) -> None:
-        """Three organizations, and so many steps, each followed by a look at all the books."""
-        with psycopg.connect(self.url, autocommit=True) as self.database:
-            for _ in range(3):
-                id = self._id()
-                self.wallets[id] = Wallet()
-                self.database.execute(
-                    "INSERT INTO tenants_organization (id, slug, name, status, created_at)"
-                    " VALUES (%s, %s, 'W', 'active', now())",
-                    (id, f"walk-{id.hex}"),
+    @precondition(lambda self: self.books.holds)
+    @rule(parents=st.lists(st.tuples(pick, amounts, st.sampled_from([None, 0, 1])), min_size=1, max_size=3))
+    def carve(self, parents: Sequence[tuple[int, int, int | None]]) -> None:
+        """Children, of the newest more often than of others."""
+        asked = []
+        for place, amount, creator in parents:
+            above = list(self.books.holds.values())[-1 - place % len(self.books.holds)]
+            room = above.room if not above.is_free else self.books.available(above.payer)
+            asked.append(
+                Hold(
+                    id=self.new_id(), payer=above.payer, creator=None if creator is None else ORGANIZATIONS[creator],
+                    platform=True, amount=resolve(amount, room), named=above.id,
+                    parent=None if above.is_free else above,
                 )
-            kinds = [
-                self.top_up,
-                self.hold,
-                self.hold,
-                self.hold,
-                self.extend,
-                self.checkpoint,
-                self.settle,
-                self.settle,
-            ]
-            kinds += [self.release, self.sweep, self.freeze, self.extend, self.checkpoint]
-            for _ in range(steps):
-                self.dice.choice(kinds)()
-                self._compare()
+            )  # fmt: skip
+        rows = [
+            (one.id, one.payer, one.id, one.amount, "tool", "r", one.named, None, one.creator, None, True, None,
+             OPEN_ENDED, None, "", None)
+            for one in asked
+        ]  # fmt: skip
+        expected = self.books.hold(asked)
+        assert [(row[1], row[2]) for row in self.call(HOLD, rows)] == expected
 
-    def top_up(self) -> None:
-        payer, id = self._payer(), self._id()
-        amount = self.dice.randint(1, 700)
-        for _ in range(self.dice.choice((1, 1, 2))):
-            row = self.database.execute(
-                "SELECT billing_announce_top_up(%s, %s, %s, 'manual', 'walk', 'walk', %s)", (id, payer, amount, amount)
-            ).fetchone()
-            assert row == ("credited",)
-        self.wallets[payer].posted += amount
+    def _wanted(
+        self, payer: int, amount: int, creator: int | None, is_platform: bool, again: int, named: int, place: int,
+        *, key: str | None,
+    ) -> Hold:  # fmt: skip
+        organization = ORGANIZATIONS[payer]
+        if again == 1 and self.books.holds:
+            known = self.some(place)
+            amount = resolve(amount, known.amount)
+            return Hold(id=known.id, payer=known.payer, creator=known.creator, platform=known.platform, amount=amount,
+                        named=known.named, parent=known.parent, key=key)  # fmt: skip
+        return Hold(
+            id=self.new_id(), payer=organization, creator=None if creator is None else ORGANIZATIONS[creator],
+            platform=is_platform, amount=resolve(amount, self.books.available(organization)), key=key,
+            idempotency_key=f"key {place % 4}" if named == 1 else None,
+        )  # fmt: skip
 
-    def hold(self) -> None:
-        rows: list[tuple[Any, ...]] = []
-        expected: list[tuple[str, bool]] = []
-        usual = self._payer()
-        for _ in range(self.dice.randint(1, 5)):
-            if self.holds and self.dice.random() < 0.1:
-                id, payer, amount = self.dice.choice([(i, h.payer, h.amount) for i, h in self.holds.items()])
-            else:
-                payer = self._payer() if self.dice.random() < 0.3 else usual
-                id, amount = self._id(), self._amount(payer, 300)
-            creator = self.dice.choice([*self.wallets, None])
-            platform = self.dice.random() < 0.6
-            rows.append(
-                (id, payer, id, amount, "run", "r", None, None, creator, None, platform, None, 60, None, "", None)
-            )
-            expected.append(self._held(id, Reservation(payer, creator, platform, amount)))
-        assert [(row[1], row[2]) for row in self._call(HOLD, rows)] == expected
+    @precondition(lambda self: self.books.holds)
+    @rule(items=st.lists(st.tuples(pick, amounts), min_size=1, max_size=3, unique_by=lambda item: item[0]))
+    def extend(self, items: Sequence[tuple[int, int]]) -> None:
+        """Grow some, up to what there is or one beyond."""
+        asked: dict[Hold, int] = {}
+        for place, amount in items:
+            hold = self.some(place, "open")
+            room = hold.parent.room if hold.parent else self.books.available(hold.payer)
+            if not hold.is_free:
+                asked.setdefault(hold, max(hold.amount + resolve(amount, room) - (place == 0), 1))
+        expected = self.books.extend(list(asked.items()))
+        assert [row[1] for row in self.call(EXTEND, [(hold.id, amount) for hold, amount in asked.items()])] == expected
 
-    def _held(self, id: UUID, asked: Reservation) -> tuple[str, bool]:
-        wallet = self.wallets[asked.payer]
-        if id in self.holds:
-            return "held", True
-        if asked.amount == 0:
-            self.holds[id] = asked
-            asked.state = "free"
-            return "held", False
-        if wallet.frozen:
-            return "frozen", True
-        if asked.amount > wallet.available:
-            return "insufficient", True
-        wallet.pending += asked.amount
-        self.holds[id] = asked
-        return "held", False
+    @precondition(lambda self: any(hold.parent and hold.state == "open" for hold in self.books.holds.values()))
+    @rule(place=pick, more=small, beyond=st.integers(-3, 1), turned=st.booleans())
+    def extend_pair(self, place: int, more: int, beyond: int, turned: bool) -> None:
+        """A hold and a child of it at once: the child may have what its parent has got just before."""
+        children = [hold for hold in self.books.holds.values() if hold.parent and hold.state == "open"]
+        child = children[-1 - place % len(children)]
+        assert child.parent
+        growth = max(child.parent.room + more + beyond, 1)
+        asked = [(child.parent, child.parent.amount + more), (child, child.amount + growth)][:: -1 if turned else 1]
+        expected = self.books.extend(asked)
+        assert [row[1] for row in self.call(EXTEND, [(hold.id, amount) for hold, amount in asked])] == expected
 
-    def extend(self) -> None:
-        rows, expected = [], []
-        for id in [*self._some("open"), *self._some("settled", "expired")[:1]]:
-            held = self.holds[id]
-            amount = max(held.amount + self._amount(held.payer, 200) - self.dice.choice((0, 0, 50)), 1)
-            growth, wallet = amount - held.amount, self.wallets[held.payer]
-            rows.append((id, amount))
-            if held.state != "open":
-                expected.append("closed")
-            elif growth <= 0:
-                expected.append("extended")
-            elif wallet.frozen:
-                expected.append("frozen")
-            elif growth > wallet.available:
-                expected.append("insufficient")
-            else:
-                held.amount, wallet.pending = amount, wallet.pending + growth
-                expected.append("extended")
-        assert [row[1] for row in self._call(EXTEND, rows)] == expected
+    @precondition(lambda self: self.books.holds)
+    @rule(place=pick, parts=st.tuples(costs, small, small))
+    def checkpoint(self, place: int, parts: tuple[int, int, int]) -> None:
+        """What was written down only grows."""
+        hold = self.some(place, "open")
+        self.call(CHECKPOINT, [(hold.id, *parts, OPEN_ENDED)])
+        if hold.state == "open":
+            before = hold.accrued
+            hold.accrued = max(before[0], parts[0]), max(before[1], parts[1]), max(before[2], parts[2])
 
-    def checkpoint(self) -> None:
-        rows = []
-        for id in [*self._some("open"), *self._some("settled")[:1]]:
-            held = self.holds[id]
-            spent = (self.dice.randint(0, 150), self.dice.randint(0, 100), self.dice.randint(0, 50))
-            rows.append((id, *spent, 60))
-            if held.state == "open":
-                most = [max(pair) for pair in zip(held.accrued, spent, strict=True)]
-                held.accrued = (most[0], most[1], most[2])
-        self._call(CHECKPOINT, rows)
+    @precondition(lambda self: self.books.holds)
+    @rule(
+        items=st.lists(st.tuples(pick, costs, small, st.integers(0, 40), st.integers(0, 9), st.booleans()),
+                       min_size=1, max_size=3),
+        is_live=st.booleans(),
+    )  # fmt: skip
+    def settle(self, items: Sequence[tuple[int, int, int, int, int, bool]], is_live: bool) -> None:
+        """Ends of what is open, of what has expired, and of what has ended, with the same and with other figures."""
+        asked: list[Asked] = []
+        for place, cost, markup, fee, odd, has_lines in items:
+            hold = self.some(place, *(("open", "expired") if is_live else ()))
+            asked.append((hold, cost, markup, fee, hold.platform if odd else not hold.platform, has_lines))
+        rows = [
+            (hold.id, cost, markup, fee, is_platform, "provider", "finished", "stop",
+             bill(cost, markup, fee) if has_lines else None)
+            for hold, cost, markup, fee, is_platform, has_lines in asked
+        ]  # fmt: skip
+        expected = self.books.settle(asked)
+        assert [row[1:] for row in self.call(SETTLE, rows)] == expected
 
-    def settle(self) -> None:
-        rows: list[tuple[Any, ...]] = []
-        asked: dict[UUID, tuple[int, int, int, bool]] = {}
-        ids = [*self._some("open", "expired"), *self._some("settled", "late", "released", "free", "ended")[:1]]
-        if self.dice.random() < 0.3:  # everything one wallet pays for, at once
-            payer = self._payer()
-            ids = [id for id, held in self.holds.items() if held.payer == payer and held.state == "open"]
-        for id in [*ids, *ids[:1]]:
-            platform = self.holds[id].platform if self.dice.random() < 0.9 else not self.holds[id].platform
-            parts = (self.dice.randint(0, 500), self.dice.randint(0, 300), self.dice.randint(0, 60))
-            rows.append((id, *parts, platform, "provider", self.dice.choice(ENDS), "stop", None))
-            asked.setdefault(id, (*parts, platform))
-        self._settled(asked)
-        expected = [
-            ("released", 0, 0) if held.state == "released" else ("settled", *held.result)
-            for held in (self.holds[row[0]] for row in rows)
-        ]
-        assert [row[1:] for row in self._call(SETTLE, rows)] == expected
+    @precondition(lambda self: self.books.holds)
+    @rule(places=st.lists(pick, min_size=1, max_size=2), is_live=st.booleans())
+    def release(self, places: Sequence[int], is_live: bool) -> None:
+        """Give back what is open; what has ended stays as it is."""
+        asked = list(dict.fromkeys(self.some(place, *(("open",) if is_live else ())) for place in places))
+        expected = self.books.release(asked)
+        assert [row[1] for row in self.call(RELEASE, [(hold.id, "failed") for hold in asked])] == expected
 
-    def _settled(self, asked: Mapping[UUID, tuple[int, int, int, bool]]) -> None:
-        beyond = {id: wallet.available for id, wallet in self.wallets.items()}
-        for id, (cost, markup, fee, platform) in asked.items():
-            held = self.holds[id]
-            if held.state == "free":
-                held.state, held.result = "ended", (0, cost if platform else 0)
-            if held.state not in ("open", "expired"):
-                continue
-            creator_due, platform_due = shares(held, cost, markup, fee, platform=platform)
-            reserved = held.amount if held.state == "open" else 0
-            own_cost = cost if platform else 0
-            price = max(min(creator_due + platform_due, held.amount), own_cost)
-            overrun = min(max(price - reserved, 0), beyond[held.payer])
-            beyond[held.payer] -= overrun
-            paid = min(price, reserved + overrun)
-            platform_share = min(platform_due, paid)
-            creator_share = paid - platform_share
-            self.wallets[held.payer].pending -= reserved
-            self.wallets[held.payer].posted -= creator_share + platform_share
-            if held.creator:
-                self.wallets[held.creator].earned += creator_share
-            held.result = (creator_share + platform_share, max(cost - platform_share, 0) if platform else 0)
-            held.state = "settled" if reserved else "late"
+    @precondition(lambda self: any(hold.state == "open" for hold in self.books.holds.values()))
+    @rule(spared=st.sets(pick, max_size=3))
+    def sweep(self, spared: set[int]) -> None:
+        """The time of some open holds runs out, of others not."""
+        live = [hold for hold in self.books.holds.values() if hold.state == "open"]
+        overdue = [hold for i, hold in enumerate(live) if i not in spared]
+        ids = [hold.id for hold in overdue]
+        late = "UPDATE billing_hold SET expires_at = now() - interval '1 second' WHERE id = ANY (%s)"
+        self.database.execute(late, (ids,))
+        self.books.sweep(overdue)
+        assert self.ask("billing_sweep", 500) == len(overdue)
 
-    def release(self) -> None:
-        ids = [*self._some("open")[:1], *self._some("expired", "settled", "late", "free")[:2]]
-        expected = []
-        for id in ids:
-            held = self.holds[id]
-            if held.state == "open":
-                self.wallets[held.payer].pending -= held.amount
-                held.state = "released"
-            elif held.state == "free":
-                held.state = "ended"
-            expected.append("closed" if held.state in ("settled", "late") else "released")
-        answers = self._call(RELEASE, [(id, "failed") for id in ids])
-        assert [row[1] for row in answers] == expected
+    @rule(payer=whose, scope=st.sampled_from(["", *KEYS]), limit=st.integers(0, 600), hard=st.integers(0, 3))
+    def set_budget(self, payer: int, scope: str, limit: int, hard: int) -> None:
+        """Hard ones more often than soft ones."""
+        budget = Budget(id=self.new_id(), organization=ORGANIZATIONS[payer], scope="key" if scope else "organization",
+                        subject=scope, limit=limit, hard=hard > 0)  # fmt: skip
+        assert self._set(budget, limit, hard=hard > 0) == "set"
+        self.books.budgets.append(budget)
 
-    def sweep(self) -> None:
-        ids = sorted(self._some("open"))
+    @precondition(lambda self: self.books.budgets)
+    @rule(place=pick, limit=st.integers(0, 600), hard=st.booleans())
+    def change_budget(self, place: int, limit: int, hard: bool) -> None:
+        """More, less, or of the other kind."""
+        budget = self.books.budgets[place % len(self.books.budgets)]
+        answer = self._set(budget, limit, hard=hard)
+        assert answer == ("set" if budget.active else "conflict")
+        if budget.active:
+            self.books.change_budget(budget, limit, hard=hard)
+
+    @precondition(lambda self: self.books.budgets)
+    @rule(place=pick)
+    def end_budget(self, place: int) -> None:
+        """It refuses nothing more, and counts on."""
+        budget = self.books.budgets[place % len(self.books.budgets)]
+        assert self.ask("billing_end_budget", budget.id, budget.organization) == "ended"
+        budget.active = False
+        for window in budget.windows:
+            window.allowed = None
+
+    @precondition(lambda self: any(budget.windows for budget in self.books.budgets))
+    @rule()
+    def days_pass(self) -> None:
+        """Every period is over. The database's clock stands still, so its windows go back in time instead."""
+        self.days += 1
+        self.database.execute("SET LOCAL session_replication_role = replica")
         self.database.execute(
-            "UPDATE billing_hold SET expires_at = now() - interval '1 second' WHERE id = ANY (%s)", (ids,)
+            "UPDATE billing_budgetwindow SET starts_at = starts_at - %s * interval '1 day', ends_at = now()"
+            " WHERE ends_at > now()",
+            (self.days,),
         )
-        spent = {id: (*self.holds[id].accrued, self.holds[id].platform) for id in ids if any(self.holds[id].accrued)}
-        self._settled(spent)
-        for id in set(ids) - set(spent):
-            self.wallets[self.holds[id].payer].pending -= self.holds[id].amount
-            self.holds[id].state = "expired"
-        row = self.database.execute("SELECT billing_sweep(500)").fetchone()
-        assert row is not None
-        assert row[0] >= len(ids)
+        self.database.execute("SET LOCAL session_replication_role = origin")
+        for budget in self.books.budgets:
+            for window in budget.windows:
+                window.over = True
 
-    def freeze(self) -> None:
-        payer = self._payer()
-        frozen = self.wallets[payer].frozen = self.dice.random() < 0.5
-        self.database.execute(
-            "UPDATE billing_account SET status = %s WHERE organization_id = %s AND kind = 'wallet'",
-            ("frozen" if frozen else "open", payer),
-        )
-        self.extend()
+    def _set(self, budget: Budget, limit: int, *, hard: bool) -> Any:
+        return self.ask(
+            "billing_set_budget", budget.id, budget.organization, budget.scope, budget.subject, "day", "Europe/Riga",
+            limit, "hard" if hard else "soft", [80, 100], "walk",
+        )  # fmt: skip
 
-    def _compare(self) -> None:
-        found = {
-            organization: (posted, pending, earned)
-            for organization, posted, pending, earned in self.database.execute(
-                """
-                SELECT w.organization_id, w.credits_posted - w.debits_posted, w.debits_pending,
-                    coalesce((SELECT sum(t.amount) FROM billing_transfer t WHERE t.credit_id = e.id), 0)
-                FROM billing_account w
-                JOIN billing_account e ON e.organization_id = w.organization_id AND e.kind = 'creator_earnings'
-                WHERE w.kind = 'wallet' AND w.organization_id = ANY (%s)
-                """,
-                (list(self.wallets),),
-            )
+    @invariant()
+    def the_books_are_those_on_paper(self) -> None:
+        """Every account, wallet, hold and window; and what must hold in any books."""
+        self.database.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        self.database.execute("SET CONSTRAINTS ALL DEFERRED")
+        accounts: set[Account] = {side for group in self.books.journal for line in group.lines for side in line[:2]}
+        written = {(kind, owner): balance for kind, owner, balance in self.rows(ACCOUNTS)}
+        assert written == {account: self.books.balance(account) for account in accounts}
+        wallets = {owner: tuple(rest) for owner, *rest in self.rows(WALLETS, ORGANIZATIONS)}
+        assert wallets == {
+            id: (self.books.balance(("wallet", id)), self.books.pending(id), wallet.credit_limit, wallet.status)
+            for id, wallet in self.books.wallets.items()
         }
-        assert found == {id: (wallet.posted, wallet.pending, wallet.earned) for id, wallet in self.wallets.items()}
-        states = {"ended": None, "free": None}
-        rows = self.database.execute("SELECT id, state FROM billing_hold WHERE id = ANY (%s)", (list(self.holds),))
-        assert dict(rows.fetchall()) == {id: held.state for id, held in self.holds.items() if held.state not in states}
-        broken = [name for name, count in self.database.execute(INVARIANTS) if count]
-        assert broken == []
+        holds = {id: tuple(rest) for id, *rest in self.rows(HOLDS)}
+        assert holds == {id: _as_row(hold) for id, hold in self.books.holds.items() if not hold.is_free}
+        assert dict(self.rows(LINES)) == {id: hold.lines for id, hold in self.books.holds.items() if hold.lines}
+        windows = [tuple(row) for row in self.rows(WINDOWS)]
+        assert windows == [(budget.id, *_counts(window)) for budget in self.books.budgets for window in budget.windows]
+        assert [name for name, count in self.rows(INVARIANTS) if count] == []
 
-    def _call(self, operation: Operation, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    def rows(self, statement: str | bytes, *values: Any) -> list[tuple[Any, ...]]:
+        """What a statement that is asked often answers."""
+        text = statement if isinstance(statement, bytes) else statement.encode()
+        return self.database.execute(text, values, prepare=True).fetchall()
+
+    def call(self, operation: Operation, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        """One of the ledger's operations, for several at once."""
         if not rows:
             return []
         columns = [list(column) for column in zip(*rows, strict=True)]
-        return self.database.execute(operation.statement, columns).fetchall()
+        return self.database.execute(operation.statement, columns, prepare=True).fetchall()
 
-    def _some(self, *states: str) -> list[UUID]:
-        fitting = [id for id, held in self.holds.items() if held.state in states]
-        return self.dice.sample(fitting, min(len(fitting), self.dice.randint(1, 4)))
+    def ask(self, function: str, *values: Any) -> Any:
+        """What one of the database's functions answers."""
+        marks = ", ".join(["%s"] * len(values))
+        row = self.database.execute(f"SELECT {function}({marks})".encode(), values).fetchone()
+        assert row is not None
+        return row[0]
 
-    def _payer(self) -> UUID:
-        return self.dice.choice(list(self.wallets))
+    def new_id(self) -> UUID:
+        self.number += 1
+        return UUID(int=self.number)
 
-    def _amount(self, payer: UUID, most: int) -> int:
-        """Nothing, something, or what takes a wallet to its edge and one step beyond."""
-        available = self.wallets[payer].available
-        return self.dice.choice((0, self.dice.randint(1, most), self.dice.randint(1, most), available, available + 1))
-
-    def _id(self) -> UUID:
-        return UUID(int=self.dice.getrandbits(128), version=4)
+    def some(self, place: int, *states: str) -> Hold:
+        """One of the holds, the newest first; one in these states if there is any."""
+        known = list(reversed(self.books.holds.values()))
+        fitting = [hold for hold in known if hold.state in states] or known
+        return fitting[place % len(fitting)]
 
 
-def shares(held: Reservation, cost: int, markup: int, fee: int, *, platform: bool) -> tuple[int, int]:
-    """What the creator and the platform are due, by the rules a tenant is told."""
-    if held.creator is None:
-        return 0, fee + (cost + markup if platform else 0)
-    if platform:
-        return markup, cost + fee
-    if held.creator == held.payer:
-        return 0, fee
-    return cost + markup, fee
+def resolve(amount: int, room: int) -> int:
+    """An amount, when it is known how much there is."""
+    return max({EDGE: room, BEYOND: room + 1}.get(amount, amount), 0)
+
+
+def bill(*parts: int) -> str:
+    """The lines of a bill of these parts, one each."""
+    return json.dumps(
+        [
+            {"part": part, "sku": "s", "unit": "call", "quantity": 1, "price_pico": nanos * 1000,
+             "amount_pico": nanos * 1000, "source": "provider", "billable": True, "reason": "", "attempt": 1,
+             "upstream_request_id": ""}
+            for part, nanos in zip(("cost", "markup", "fee"), parts, strict=True)
+        ]
+    )  # fmt: skip
+
+
+def _as_row(hold: Hold) -> tuple[Any, ...]:
+    return (
+        hold.state, hold.amount, hold.child_reserved, hold.child_spent, *hold.accrued, hold.charged, hold.overrun,
+        hold.creator_share, hold.loss if hold.is_settled else 0,
+    )  # fmt: skip
+
+
+def _counts(window: Window) -> tuple[Any, ...]:
+    return window.held, window.spent, window.limit, window.allowed, window.over
