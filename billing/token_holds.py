@@ -17,7 +17,7 @@ from billing.errors import (
     InsufficientFunds,
 )
 from billing.lines import Line, Part, as_json
-from billing.permits import Permit
+from billing.permits import Permit, of
 from billing.price_table import table
 from billing.rating import BASIS_POINTS, PriceTerms, Rated
 from tenants.context import alias, atomic, organization_context
@@ -57,9 +57,7 @@ async def hold(
     """
     permit.require_active()
     permit.require_audience(agent_id)
-    most = permit.max_per_call_nanos
-    if most is not None and amount_nanos > most:
-        raise InsufficientFunds(required_nanos=amount_nanos, available_nanos=most, held_nanos=0, limited_by="hold")
+    _require_within(permit, amount_nanos)
     await ledger.hold(
         id=id,
         payer=permit.organization_id,
@@ -83,21 +81,18 @@ async def hold(
     return use
 
 
-async def extend(
-    *, id: UUID, beneficiary: UUID, amount_nanos: int | None, seconds: int | None, most_nanos: int | None = None
-) -> Use:
-    """Let what is reserved grow to a new total, live longer, or both.
+async def extend(*, id: UUID, beneficiary: UUID, amount_nanos: int | None, seconds: int | None) -> Use:
+    """Let what is reserved grow to a new total, live longer, or both, as long as its token pays.
 
-    Raises HoldNotFound, HoldClosed, InsufficientFunds.
+    Raises HoldNotFound, HoldClosed, InsufficientFunds, and what keeps the token from paying.
     """
     use = await answered(found, id, beneficiary=beneficiary)
     if use.state != "open":
         raise HoldClosed(id)
+    permit = await answered(of, use.organization_id, use.token_id)
+    permit.require_active()
     if amount_nanos is not None:
-        if most_nanos is not None and amount_nanos > most_nanos:
-            raise InsufficientFunds(
-                required_nanos=amount_nanos, available_nanos=most_nanos, held_nanos=0, limited_by="hold"
-            )
+        _require_within(permit, amount_nanos)
         await ledger.extend(id=id, amount_nanos=amount_nanos)
     if seconds is not None:
         await ledger.checkpoint({id: Rated(cost_nanos=0, markup_nanos=0, fee_nanos=0)}, ttl_s=seconds)
@@ -165,6 +160,12 @@ def shares_of(amount_nanos: int) -> tuple[int, int]:
     fee_bps = table.lookup("")[0].fee_bps
     earned = amount_nanos * BASIS_POINTS // (BASIS_POINTS + fee_bps)
     return earned, amount_nanos - earned
+
+
+def _require_within(permit: Permit, amount_nanos: int) -> None:
+    most = permit.max_per_call_nanos
+    if most is not None and amount_nanos > most:
+        raise InsufficientFunds(required_nanos=amount_nanos, available_nanos=most, held_nanos=0, limited_by="hold")
 
 
 def _lines(reference: str, markup: int, fee: int) -> list[Line]:

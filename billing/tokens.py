@@ -236,6 +236,7 @@ def _refusal(outcome: str, available: int, terms: Terms, parent: Permit | None) 
         "closed": lambda: TokenRevoked(prefix),
         "not_redelegable": lambda: TokenDepthExceeded(prefix, most_depth=most_depth),
         "depth_exceeded": lambda: TokenDepthExceeded(prefix, most_depth=most_depth),
+        "too_deep": lambda: TokenDepthExceeded(prefix, most_depth=most_depth),
         "wrong_audience": lambda: TokenWrongAudience(prefix),
         "cap_exceeded": lambda: TokenCapExceeded(prefix, required_nanos=cap, available_nanos=available),
         "insufficient": lambda: InsufficientFunds(required_nanos=cap, available_nanos=available, held_nanos=0),

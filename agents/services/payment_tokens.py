@@ -51,9 +51,14 @@ def delegate(caller: Caller, *, id: UUID, parent: Permit, wanted: Wanted) -> Min
     terms = _terms(caller, wanted)
     if parent.organization_id == caller.organization_id:
         return tokens.delegate(id=id, parent=parent, terms=terms, key_id=caller.key_id)
+    if parent.state == "suspended":
+        parent.require_active()
     # Whose money it is, learns that a token was passed on, and by which; not by whom.
     with acting(user_id=None, key_id=None, label=f"holder of {parent.prefix}", request_id=""):
-        return tokens.delegate(id=id, parent=parent, terms=terms)
+        try:
+            return tokens.delegate(id=id, parent=parent, terms=terms)
+        except BillingError as refused:
+            raise async_to_sync(payer_by(caller, parent).told)(refused) from refused
 
 
 def revoke(caller: Caller, token_id: UUID, *, held: Secret | None) -> Permit:

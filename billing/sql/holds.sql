@@ -241,7 +241,8 @@ BEGIN
 END
 $$;
 
--- Grow open holds to new totals, in the order asked for, a child out of its parent; what does not fit is refused.
+-- Grow open holds to new totals, in the order asked for, a child out of its parent; what does not fit is refused. A
+-- payment token that is over has nothing left to grow by: its budget is gone, and so nothing else would keep its cap.
 CREATE OR REPLACE FUNCTION billing_extend_many(ids uuid[], amounts bigint[])
 RETURNS TABLE (
     item integer, outcome text, required bigint, available bigint, held bigint, limited_by text, budget_id uuid,
@@ -263,6 +264,9 @@ BEGIN
             GROUP BY u.id
         ) most
         JOIN billing_hold h ON h.id = most.id AND h.state = 'open' AND h.amount < most.amount
+        JOIN billing_charge c ON c.id = h.charge_id
+        LEFT JOIN billing_paymenttoken t ON t.id = c.token_id
+        WHERE t.id IS NULL OR billing_token_state(t) = 'active'
     ), drawn AS (
         SELECT g.i, g.id, g.growth, a.id::text AS pot,
             a.credits_posted + a.credit_limit - a.debits_posted - a.debits_pending AS room
@@ -294,6 +298,7 @@ BEGIN
     RETURN QUERY
     WITH answered AS (
         SELECT u.i::integer AS i, greatest(u.amount - h.amount, 0) AS required, h.parent_id, h.account_id, h.id,
+            t.id IS NOT NULL AND billing_token_state(t) <> 'active' AS is_over,
             CASE
                 WHEN h.id IS NULL THEN 'unknown'
                 WHEN h.state <> 'open' THEN 'closed'
@@ -304,13 +309,16 @@ BEGIN
         FROM unnest(ids, amounts) WITH ORDINALITY AS u (id, amount, i)
         LEFT JOIN billing_hold h ON h.id = u.id
         LEFT JOIN billing_account a ON a.id = h.account_id
+        LEFT JOIN billing_charge c ON c.id = h.charge_id
+        LEFT JOIN billing_paymenttoken t ON t.id = c.token_id
     )
-    SELECT r.i, r.outcome, r.required, coalesce(t.available, 0), coalesce(t.held, 0), t.limited_by, t.budget_id,
+    SELECT r.i, r.outcome, r.required, coalesce(t.available, 0), coalesce(t.held, 0),
+        coalesce(t.limited_by, CASE WHEN r.is_over AND r.outcome = 'insufficient' THEN 'hold' END), t.budget_id,
         t.budget_scope, t.budget_limit, t.budget_spent, t.resets_at
     FROM answered r
     LEFT JOIN LATERAL billing_tightest(r.parent_id, r.account_id, ARRAY(
         SELECT b.window_id FROM billing_holdbudget b WHERE b.hold_id = r.id
-    )) t ON r.outcome = 'insufficient'
+    )) t ON r.outcome = 'insufficient' AND NOT r.is_over
     ORDER BY r.i;
 END
 $$;

@@ -61,9 +61,12 @@ BEGIN
     SELECT t.* INTO known FROM billing_paymenttoken t WHERE t.id = billing_mint_token.id;
     IF known.id IS NOT NULL THEN
         RETURN QUERY SELECT CASE
-            WHEN (known.organization_id, known.parent_id, known.run_id, known.cap, known.redelegate)
-                IS NOT DISTINCT FROM (organization, parent, run, billing_mint_token.cap,
-                    billing_mint_token.redelegate) THEN 'repeated'
+            WHEN (known.organization_id, known.parent_id, known.run_id, known.cap, known.redelegate, known.name)
+                IS NOT DISTINCT FROM (organization, parent, run, billing_mint_token.cap, billing_mint_token.redelegate,
+                    billing_mint_token.name)
+                AND (known.audience IS NOT DISTINCT FROM audience OR parent IS NOT NULL AND audience IS NULL)
+                AND (known.max_per_call IS NOT DISTINCT FROM max_per_call OR parent IS NOT NULL AND max_per_call IS NULL)
+                THEN 'repeated'
             ELSE 'conflict'
         END, known.cap;
         RETURN;
@@ -93,7 +96,8 @@ BEGIN
         IF carved.outcome <> 'held' THEN
             RETURN QUERY SELECT CASE
                 WHEN carved.outcome <> 'insufficient' THEN carved.outcome
-                WHEN carved.limited_by = 'wallet' THEN 'insufficient' ELSE 'cap_exceeded'
+                WHEN carved.limited_by = 'hold' OR carved.budget_scope = 'token' THEN 'cap_exceeded'
+                ELSE 'insufficient'
             END, carved.available;
             RETURN;
         END IF;
@@ -172,7 +176,9 @@ BEGIN
     END IF;
 
     PERFORM FROM billing_budget b WHERE b.id = ANY (ended) ORDER BY b.id FOR NO KEY UPDATE;
-    PERFORM billing_lock(coalesce(holds, '{}'), '{}', '{}', '{}', '{}', '{}', '{}');
+    -- A use takes windows before it takes the token's row: whoever came the other way would wait in a circle with it.
+    PERFORM billing_lock(coalesce(holds, '{}'), array_fill(first.organization_id, ARRAY[cardinality(ended)]), '{}', '{}',
+        '{}', '{}', ended);
     UPDATE billing_paymenttoken t SET status = how, ended_at = clock_timestamp() WHERE t.id = ANY (ended);
     IF holds IS NOT NULL THEN
         PERFORM billing_release_many(holds, array_fill('finished'::text, ARRAY[cardinality(holds)]));

@@ -1,9 +1,7 @@
 """Payment tokens: what one allows, what its children may, and that no cap is ever passed."""
 
 import asyncio
-from collections import Counter
 from datetime import timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -30,7 +28,6 @@ from billing.models import PaymentToken
 from billing.tokens import Agent, Permit, Terms
 from tenants.context import organization_context
 from tenants.models import Organization
-from tenants.threads import in_thread
 from tests import make
 from tests.billing import money
 
@@ -325,41 +322,3 @@ def test_c06_a_cap_is_never_passed_by_64_at_once(payer: Organization) -> None:
     assert (paid.count(unfunded.id), paid.count(funded.id)) == (10, 20)
     assert (now(unfunded).held_nanos, now(funded).held_nanos) == (100, 200)
     assert money.broken_rules() == {}
-
-
-async def at_once(*calls: partial[Any]) -> list[Any]:
-    """What each of these answers or raises, when all are asked at once."""
-
-    async def one(call: partial[Any]) -> Any:
-        try:
-            return await in_thread(call)
-        except Exception as refused:  # noqa: BLE001  # whatever it is, the test looks at it
-            return refused
-
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(call)) for call in calls]
-    return [task.result() for task in tasks]
-
-
-def test_64_children_at_once_get_no_more_than_their_parent_has(payer: Organization) -> None:
-    root = mint(payer, 100)
-
-    answers = money.run(at_once(*[partial(delegate, root, 10)] * 64))
-
-    assert Counter(type(answer) for answer in answers) == {Permit: 10, TokenCapExceeded: 54}
-    assert money.broken_rules() == {}
-
-
-def test_a_child_and_the_end_of_its_parent_at_once_leave_no_orphan(payer: Organization) -> None:
-    for _ in range(10):
-        root = mint(payer, 100)
-
-        made, ended = money.run(
-            at_once(partial(delegate, root, 10), partial(tokens.revoke, root.id, organization_id=payer.id))
-        )
-
-        assert isinstance(made, Permit | TokenRevoked), made
-        assert ended == (2 if isinstance(made, Permit) else 1)
-        with money.everything():
-            assert not PaymentToken.objects.filter(root_id=root.id, status="active").exists()
-    assert ledger.balance(payer.id).held == 0

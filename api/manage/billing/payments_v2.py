@@ -82,6 +82,12 @@ class SettlementAsked(serializers.Serializer[Any]):
     chargeType = serializers.CharField(max_length=64, default="", allow_blank=True)  # noqa: N815
     release = serializers.BooleanField(default=True)
 
+    def validate(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """A lock is taken once: one that is to live on is refused, so that nobody works on without it."""
+        if not asked["release"]:
+            raise serializers.ValidationError({"release": "A lock ends when it is settled. Lock again for more."})
+        return asked
+
 
 class DelegationAsked(serializers.Serializer[Any]):
     """A child of a token, for an agent."""

@@ -264,3 +264,76 @@ def test_the_words_of_robutler_2_lock_settle_and_delegate(
     assert child.json["token"].startswith("rb_pt_")
     assert nonsense.json["valid"] is False
     assert money.broken_rules() == {}
+
+
+def test_an_ended_token_lets_nothing_grow(acme_client: ApiClient, globex_client: ApiClient) -> None:
+    for redelegated in (False, True):
+        root = minted(acme_client)
+        token = root
+        if redelegated:
+            path = f"{TOKENS}/{root['id']}/delegate"
+            token = with_token(globex_client, path, root, {"cap_nanos": "50000000"}).json
+        hold = reserved(globex_client, token, 1)
+        with_token(globex_client, f"{TOKENS}/{token['id']}/revoke", token, {})
+
+        beyond = globex_client.post(f"{HOLDS}/{hold['id']}/extend", {"amount_nanos": "60000000"})
+        within = globex_client.post(f"{HOLDS}/{hold['id']}/extend", {"amount_nanos": "2"})
+        longer = globex_client.post(f"{HOLDS}/{hold['id']}/extend", {"expires_in_s": 86_400})
+
+        for answer in (beyond, within, longer):
+            assert answer.code == (402, "payment_required", "payment_token_revoked"), answer.body
+        assert globex_client.post(f"{HOLDS}/{hold['id']}/capture", {"amount_nanos": "1"}).status == 200
+
+
+def test_what_grows_costs_no_more_than_a_request_may(acme_client: ApiClient, globex_client: ApiClient) -> None:
+    token = minted(acme_client, max_per_call_nanos="5000")
+    hold = reserved(globex_client, token, 5_000)
+
+    by_hold = globex_client.post(f"{HOLDS}/{hold['id']}/extend", {"amount_nanos": "5001"})
+    by_lock = globex_client.request(
+        "PATCH",
+        f"/api/payments/lock/{hold['id']}",
+        content=b'{"amount": "0.000005001"}',
+        headers={"Content-Type": "application/json"},
+    )
+
+    for answer in (by_hold, by_lock):
+        assert answer.code == (402, "payment_required", "payment_token_cap_exceeded"), answer.body
+
+
+def test_whoever_passes_a_token_on_hears_nothing_of_the_wallet(
+    acme: Any, acme_client: ApiClient, globex_client: ApiClient
+) -> None:
+    available = ledger.balance(acme.id).available
+    root = minted(acme_client, cap_nanos=str(available + 2))
+    path, asked = f"{TOKENS}/{root['id']}/delegate", {"cap_nanos": str(available + 1)}
+
+    foreign = with_token(globex_client, path, root, asked)
+    own = with_token(acme_client, path, root, asked)
+
+    assert foreign.code == (402, "payment_required", "payment_token_cap_exceeded")
+    assert "available_nanos" not in foreign.error["metadata"]
+    assert str(available).encode() not in foreign.body
+    assert own.error["metadata"]["available_nanos"] == str(available)
+
+
+def test_an_id_names_one_token_on_one_set_of_terms(acme_client: ApiClient) -> None:
+    asked = {**MINT, "id": str(uuid4()), "max_per_call_nanos": "500"}
+    assert acme_client.post(TOKENS, asked).status == 201
+
+    again = acme_client.post(TOKENS, asked)
+    other = acme_client.post(TOKENS, {**asked, "max_per_call_nanos": "501"})
+
+    assert again.status == 200
+    assert other.code == (409, "conflict_error", "id_taken")
+
+
+def test_a_lock_that_is_to_live_on_is_not_ended_instead(acme_client: ApiClient, globex_client: ApiClient) -> None:
+    hold = reserved(globex_client, minted(acme_client), 5_000)
+    settle = {"lockId": hold["id"], "amount": "0.000001"}
+
+    kept = globex_client.post("/api/payments/settle", {**settle, "release": False})
+    ended = globex_client.post("/api/payments/settle", settle)
+
+    assert kept.status == 400
+    assert ended.status == 200
