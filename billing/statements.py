@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import connections
 from django.db.models import QuerySet
+from reportlab.platypus.doctemplate import LayoutError
 
 from billing.models import Statement, StatementFile, TransferGroup
 from billing.months import Month, month_named, month_of
@@ -103,12 +104,18 @@ def close_due(*, limit: int = MOST_AT_A_TIME) -> int:
 
 
 def print_due(*, limit: int = MOST_AT_A_TIME) -> int:
-    """Print what is closed and was not printed yet; how many."""
+    """Print what is closed and was not printed yet; how many. What cannot be printed holds up nothing else."""
     with platform_context(reason="print statements"):
         waiting = list(Statement.objects.filter(file=None).order_by("id").values_list("pk", flat=True)[:limit])
+    printed = 0
     for id in waiting:
-        _print(id)
-    return len(waiting)
+        try:
+            _print(id)
+        except LayoutError as error:
+            _log.error("The statement %s cannot be printed: %s", id, error)
+        else:
+            printed += 1
+    return printed
 
 
 def pdf_of(found: Statement) -> Sheet:

@@ -20,6 +20,9 @@ from tenants.permissions import (
 # The settings import this module, so whatever needs the settings is imported when it is used.
 
 
+FIGURES = frozenset(f"billing_{page}" for page in ("overview", "margin", "settlements", "find", "chain"))
+
+
 def organizations(request: HttpRequest) -> list[dict[str, Any]]:
     """The organizations a member may switch to."""
     from tenants.selectors import memberships_of
@@ -50,6 +53,12 @@ def _allowed(permission: str) -> Callable[[HttpRequest], bool]:
         return seat is not None and permission in permissions_of(seat.role)
 
     return allowed
+
+
+def _shows_figures(request: HttpRequest) -> bool:
+    """Whether this is one of the pages of figures: their address is the beginning of every other page's of money."""
+    match = request.resolver_match
+    return match is not None and match.url_name in FIGURES
 
 
 def _page(title: str, icon: str, view: str, permission: str | None = None) -> dict[str, Any]:
@@ -161,7 +170,7 @@ UNFOLD_STAFF = {
                 "title": "Money",
                 "separator": True,
                 "items": [
-                    _page("Figures", "monitoring", "admin:billing_overview"),
+                    _page("Figures", "monitoring", "admin:billing_overview") | {"active": _shows_figures},
                     _page("Accounts", "account_balance_wallet", "admin:billing_account_changelist"),
                     _page("Journal", "swap_horiz", "admin:billing_transfer_changelist"),
                     _page("Reconciliations", "fact_check", "admin:billing_reconciliation_changelist"),
