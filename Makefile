@@ -13,7 +13,7 @@ TEMPLATES = git ls-files --cached --others --exclude-standard -- '*.html'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test prove lint fix bench docs lock clean
+.PHONY: help run test prove chaos lint fix bench docs lock clean
 
 help: ## List what can be done
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test: $(VENV)/development.stamp ## Run the tests, with coverage (ARGS="tests/api
 
 prove: $(VENV)/development.stamp ## Run the long tests
 	$(PY) -m pytest -n $(WORKERS) -m prove --timeout 3600 $(ARGS)
+
+chaos: $(VENV)/development.stamp ## Kill parts of a deployment at random and check its books (CHAOS_MINUTES=10 CHAOS_SEED=1)
+	$(PY) -m pytest -n 0 -q -s -m prove --timeout 3600 tests/chaos $(ARGS)
 
 lint: $(VENV)/development.stamp ## Refuse what does not meet the house rules
 	$(PY) -m ruff format --check .

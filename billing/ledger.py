@@ -288,9 +288,14 @@ def _balance(organization_id: UUID) -> Balance:
     )
 
 
-def sweep_expired(*, limit: int = 500) -> int:
-    """Close holds that nobody came back for, and say how many: what was checkpointed is settled, the rest released."""
+def sweep_expired(*, limit: int = 500, grace_s: float = 0) -> int:
+    """Close holds that nobody came back for, and say how many: what was checkpointed is settled, the rest released.
+
+    A database that has just come back is left alone for `grace_s`: processes that live bring in meanwhile what ended
+    while it was away, and say which runs go on.
+    """
+    statement = "SELECT billing_sweep(%s) WHERE pg_postmaster_start_time() < now() - make_interval(secs => %s)"
     with platform_context(reason="sweep expired holds"), atomic(), connections[PLATFORM].cursor() as cursor:
-        cursor.execute("SELECT billing_sweep(%s)", (limit,))
-        (closed,) = cursor.fetchone()
-    return int(closed)
+        cursor.execute(statement, (limit, grace_s))
+        closed = cursor.fetchone()
+    return int(closed[0]) if closed else 0

@@ -188,6 +188,15 @@ def is_held(run_id: UUID) -> bool:
     return Hold.objects.filter(charge__run_id=run_id, state=Hold.State.OPEN).exists()
 
 
+def ended_among(hold_ids: Collection[UUID]) -> set[UUID]:
+    """Those of these holds that are no longer open, whoever's they are."""
+    with platform_context(reason="look for holds that ended"):
+        try:
+            return set(Hold.objects.filter(pk__in=hold_ids).exclude(state=Hold.State.OPEN).values_list("pk", flat=True))
+        finally:
+            connections[PLATFORM].close()
+
+
 def _lines(charge: Charge, transfers: Sequence[Transfer]) -> ChargeLines:
     hold: Hold | None = getattr(charge, "hold", None)
     return ChargeLines(

@@ -10,10 +10,13 @@ CLOSE_WITHIN_S = 240
 """Closing months stops well before its task would be stopped."""
 
 
+SWEEP_GRACE_S = 5.0
+
+
 @shared_task(queue="billing", ignore_result=True)
 def sweep_expired_holds() -> int:
     """Close holds that nobody came back for."""
-    return ledger.sweep_expired()
+    return ledger.sweep_expired(grace_s=SWEEP_GRACE_S)
 
 
 @shared_task(queue="billing", ignore_result=True)

@@ -1,6 +1,7 @@
 """One run, from its hold to its settlement, in a task that no request owns."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -49,6 +50,8 @@ class RunTask:
     task: asyncio.Task[None] | None = None
     hears_out: bool = False
     """Nobody reads any more, and a model is heard to the end of its reply because it has to be paid for."""
+    written_at: float = field(default_factory=time.monotonic)
+    """When the books last heard of it."""
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     _begun: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
     _finished: Finished | None = None

@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import os
-from collections.abc import AsyncGenerator, Iterable
+import time
+from collections.abc import AsyncGenerator, Collection, Iterable
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import TYPE_CHECKING
@@ -16,11 +17,11 @@ from agents import loader
 from agents.adapters.run_writer import run_writer
 from agents.errors import Draining
 from agents.services.admission import Admission, Terms
-from billing import ledger
+from billing import ledger, selectors
 from billing import tokens as billing_tokens
 from billing.errors import BillingError
-from billing.pricing import Rated
 from tenants import notify
+from tenants.errors import TenantsUnavailable
 from tenants.selectors import revoked_among
 from tenants.threads import in_thread
 
@@ -35,6 +36,9 @@ HEARD_OUT_AT_ONCE = 4
 """Of so many runs of an organization the models are heard out at once after their callers left."""
 SETTLING_S = 20.0
 FLUSH_S = 5.0
+OUT_OF_TOUCH_S = ledger.HOLD_SECONDS - 5.0
+"""Who could write nothing down for so long, because the process stood still or the database was away, may have been
+taken for dead: what it reserved is no longer reserved then."""
 
 _log = logging.getLogger(__name__)
 
@@ -157,18 +161,33 @@ class Running:
 
 async def _write_down(runs: Iterable["RunTask"]) -> bool:
     """Write down what these runs have used; whether there were any."""
-    spent: dict[UUID, Rated] = {}
+    paid = {}
     anybody = False
     for run in runs:
         anybody = True
         run.meter.unwritten_bytes = 0
         if run.meter.reserved_nanos:
-            spent[run.meter.hold_id] = run.accrued()
+            paid[run.meter.hold_id] = run
+    now = time.monotonic()
     try:
-        await ledger.checkpoint(spent)
-    except BillingError as error:
+        await ledger.checkpoint({id: run.accrued() for id, run in paid.items()})
+        await _stop_lost([run for run in paid.values() if now - run.written_at > OUT_OF_TOUCH_S])
+    except (BillingError, DatabaseError, TenantsUnavailable) as error:
         _log.warning("What runs have used cannot be written down for now: %s", type(error).__name__)
+    else:
+        for run in paid.values():
+            run.written_at = now
     return anybody
+
+
+async def _stop_lost(runs: Collection["RunTask"]) -> None:
+    """Stop those whose hold was ended by the sweeper meanwhile: what they use from now on nobody would pay."""
+    if not runs:
+        return
+    ended = await in_thread(selectors.ended_among, {run.meter.hold_id for run in runs})
+    for run in runs:
+        if run.meter.hold_id in ended:
+            run.stop("The run was cut off from the ledger for longer than its reservation lasts.")
 
 
 def _ended_among(tokens: set[UUID | None]) -> set[UUID]:

@@ -156,6 +156,19 @@ def test_one_sweeper_at_a_time(acme: Organization, database_urls: Mapping[str, s
     assert ledger.sweep_expired() >= 1
 
 
+def test_a_database_that_has_just_come_back_is_left_to_processes_that_live(acme: Organization) -> None:
+    id = money.hold(make.wallet(acme, 1_000), 600)
+    money.expire(id)
+
+    just_back = ledger.sweep_expired(grace_s=10**6)
+    untouched = money.state(id)
+    ledger.sweep_expired(grace_s=0.001)
+
+    assert just_back == 0
+    assert untouched == ("open", "authorized")
+    assert money.state(id) == ("expired", "orphaned")
+
+
 def test_a_sweep_takes_no_more_than_its_limit(acme: Organization) -> None:
     make.wallet(acme, 1_000)
     while ledger.sweep_expired():

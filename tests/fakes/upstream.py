@@ -13,12 +13,14 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import uvloop
 
 from tests.fakes.upstream_server import Connection, Exchange, Log, Server
+from tests.fakes.upstream_truth import Truth
 
 BACKLOG = 4_096
 START_SECONDS = 10
@@ -97,7 +99,7 @@ async def _listen(*, log: Log, key: str | None, pace_ms: float, host: str, port:
 
 
 async def _main(options: argparse.Namespace) -> None:
-    log = Log(lean=options.lean)
+    log = Log(lean=options.lean, truth=Truth(options.truth) if options.truth else None)
     server = await _listen(log=log, key=options.key, pace_ms=options.pace, host=options.host, port=options.port)
     print(server.sockets[0].getsockname()[1], flush=True)
     gc.collect()
@@ -113,6 +115,7 @@ def main() -> None:
     parser.add_argument("--key", help="the only API key to accept")
     parser.add_argument("--pace", type=float, default=0, help="milliseconds between tokens")
     parser.add_argument("--lean", action="store_true", help="log no headers and bodies: for benchmarks")
+    parser.add_argument("--truth", type=Path, help="a file in which every token sold is on disk before it is sent")
     options = parser.parse_args()
     with contextlib.suppress(KeyboardInterrupt):
         uvloop.run(_main(options))

@@ -20,6 +20,7 @@ from tests.fakes.upstream_messages import MessagesReply
 from tests.fakes.upstream_orders import Order, order_of
 from tests.fakes.upstream_replies import Reply
 from tests.fakes.upstream_scripts import Cut, End, Pause, Sale, Stall, Step
+from tests.fakes.upstream_truth import Truth
 
 BATCH_BYTES = 16_384
 LOG_ENTRIES = 20_000
@@ -40,6 +41,7 @@ class Connection:
 class Exchange:
     """One request, in the log: what came, what was sold, and how it ended."""
 
+    id: int = field(default_factory=lambda: next(_EXCHANGES))
     connection: int
     method: str
     path: str
@@ -64,8 +66,9 @@ class Exchange:
 class Log:
     """The truth about what happened; tests wait on it."""
 
-    def __init__(self, *, lean: bool = False) -> None:
+    def __init__(self, *, lean: bool = False, truth: Truth | None = None) -> None:
         self.lean = lean
+        self.truth = truth
         self.changed = Condition()
         self.transports: set[asyncio.Transport] = set()
         self.clear()
@@ -300,6 +303,8 @@ class Server(asyncio.Protocol):
                     size += len(step)
                 if size < BATCH_BYTES:
                     continue
+            if self._log.truth and self._exchange:
+                self._log.truth.swear(self._exchange.id, self._exchange.order, self._exchange.sale.tokens)
             self._transport.write(b"".join(ready))
             ready, size = [], 0
             if not isinstance(step, bytes):
@@ -333,4 +338,5 @@ class Server(asyncio.Protocol):
 
 _END = End()
 _IDS = count(1)
+_EXCHANGES = count(1)
 _KNOWN = frozenset(HTTPStatus)
