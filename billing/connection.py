@@ -14,6 +14,8 @@ from billing.operations import BUSY, LOCK, OPENED_FOR, Operation
 
 LOCK_TIMEOUT_MS = 500
 STATEMENT_TIMEOUT_MS = 5_000
+IDLE_TIMEOUT_MS = 1_000
+"""Whoever stands still in the midst of a transaction keeps what it has locked for so long and no longer."""
 CONNECT_TIMEOUT_S = 2
 
 Rows: TypeAlias = Sequence[tuple[Any, ...]]
@@ -129,7 +131,12 @@ def address() -> dict[str, Any]:
     """Where the application's own database is, with short waits: money is refused rather than queued."""
     place = connections.databases["default"]
     options = {key: value for key, value in place["OPTIONS"].items() if key not in _OF_DJANGO}
-    limits = f"-c lock_timeout={LOCK_TIMEOUT_MS} -c statement_timeout={STATEMENT_TIMEOUT_MS}"
+    timeouts = {
+        "lock": LOCK_TIMEOUT_MS,
+        "statement": STATEMENT_TIMEOUT_MS,
+        "idle_in_transaction_session": IDLE_TIMEOUT_MS,
+    }
+    limits = " ".join(f"-c {name}_timeout={milliseconds}" for name, milliseconds in timeouts.items())
     named = {
         "dbname": place["NAME"],
         "user": place["USER"],

@@ -14,6 +14,7 @@ from uuid import UUID
 from django.db import connections
 
 from billing import committer, operations, spool
+from billing.connection import IDLE_TIMEOUT_MS
 from billing.errors import (
     BillingBusy,
     BillingUnavailable,
@@ -294,8 +295,11 @@ def sweep_expired(*, limit: int = 500, grace_s: float = 0) -> int:
     A database that has just come back is left alone for `grace_s`: processes that live bring in meanwhile what ended
     while it was away, and say which runs go on.
     """
-    statement = "SELECT billing_sweep(%s) WHERE pg_postmaster_start_time() < now() - make_interval(secs => %s)"
+    statement = """
+        SELECT billing_sweep(%s), set_config('idle_in_transaction_session_timeout', %s, true)
+        WHERE pg_postmaster_start_time() < now() - make_interval(secs => %s)
+    """
     with platform_context(reason="sweep expired holds"), atomic(), connections[PLATFORM].cursor() as cursor:
-        cursor.execute(statement, (limit, grace_s))
+        cursor.execute(statement, (limit, f"{IDLE_TIMEOUT_MS}ms", grace_s))
         closed = cursor.fetchone()
     return int(closed[0]) if closed else 0

@@ -9,7 +9,6 @@ from billing import alerts, grants, ledger, outbox, payments, payouts, reconcile
 CLOSE_WITHIN_S = 240
 """Closing months stops well before its task would be stopped."""
 
-
 SWEEP_GRACE_S = 5.0
 
 

@@ -25,6 +25,7 @@ DROP FUNCTION IF EXISTS billing_hold_many(uuid[], uuid[], uuid[], bigint[], text
 DROP FUNCTION IF EXISTS billing_hold_many(uuid[], uuid[], uuid[], bigint[], text[], text[], uuid[], uuid[], uuid[],
     bigint[], boolean[], text[], integer[], uuid[], text[], uuid[]);
 DROP FUNCTION IF EXISTS billing_extend_many(uuid[], bigint[]);
+DROP FUNCTION IF EXISTS billing_lock(uuid[], uuid[]);
 DROP FUNCTION IF EXISTS billing_settle_many(uuid[], bigint[], bigint[], bigint[], boolean[], text[], text[], text[]);
 """
 

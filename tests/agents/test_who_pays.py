@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 import outbound
-from agents.errors import RunStopped
 from agents.services import run_task
 from agents.services.drafts import SkillChoice
 from agents.services.runs import RunStream, start_run
 from billing import ledger
-from billing.models import Hold, Settlement
+from billing.models import Settlement
 from skills import registry
 from skills.sdk import ModelFailed, ReplyWithheld, aborts
 from tenants.context import organization_context, platform_context
@@ -22,7 +21,6 @@ from tenants.secret import Secret
 from tenants.services import remove_credential, store_credential
 from tenants.threads import in_thread
 from tests.agents.cast import CREDIT, ask, balance, caller_of, converse, funded, hosted, row_of, script, settled
-from tests.billing import money
 from tests.billing.money import Books, broken_rules, expire
 from tests.fakes.upstream import Upstream
 
@@ -102,13 +100,6 @@ def counted(upto: int) -> int:
 def settlement(stream: RunStream) -> Settlement | None:
     with platform_context(reason="look at a test's settlement"):
         return Settlement.objects.filter(pk=stream.run_id).first()
-
-
-def accrued(stream: RunStream) -> int:
-    """What was written down of it so far."""
-    with platform_context(reason="look at a test's hold"):
-        hold = Hold.objects.get(pk=stream.run_id)
-    return int(hold.accrued_cost + hold.accrued_markup + hold.accrued_fee)
 
 
 async def paid(payer: Organization, stream: RunStream) -> Settlement:
@@ -319,32 +310,6 @@ async def test_p09_an_answer_that_comes_too_late_is_charged_out_of_what_is_left(
     assert (found.late, found.source) == (True, "provider")
     assert (found.reserved, found.charged) == (0, found.cost + found.markup)
     assert found.creator_share == found.markup
-
-
-async def test_f10_a_run_whose_hold_was_swept_while_its_process_stood_still_goes_on_for_nobody(
-    acme: Organization, globex: Organization, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("agents.services.running.CHECKPOINT_S", 0.5)
-    monkeypatch.setattr("agents.services.running.OUT_OF_TOUCH_S", 0.0)
-    await funded(acme)
-    order = "count-400:pace=30:case=f10"
-    stream = await begun(acme, await sold(globex), order)
-
-    def sweep() -> None:
-        while money.state(stream.run_id)[0] == "open":
-            expire(stream.run_id)
-            ledger.sweep_expired()
-
-    async with asyncio.timeout(10):
-        while not await in_thread(accrued, stream):  # noqa: ASYNC110 - rows tell nobody
-            await asyncio.sleep(0.02)
-        await in_thread(sweep)
-        with pytest.raises(RunStopped, match="cut off from the ledger"):
-            [event async for event in stream]
-
-    found = await paid(acme, stream)
-    assert found.source == "checkpoint"
-    assert [exchange.aborted_at is None for exchange in upstream.exchanges if exchange.order == order] == [False]
 
 
 async def test_p10_what_a_provider_writes_beyond_its_limit_earns_the_creator_nothing(

@@ -12,7 +12,7 @@ import pytest
 from django.db import connections
 from psycopg import sql
 
-from billing import committer, connection, ledger, spool
+from billing import committer, connection, ledger, operations, spool
 from billing.errors import BillingBusy, BillingError, BillingUnavailable, LedgerRefused
 from tenants.models import Organization
 from tests import make
@@ -224,6 +224,20 @@ def test_f20_a_locked_wallet_keeps_nobody_else_waiting(
     _until(lambda: not ledger.waiting())
     assert ledger.balance(acme.id) == ledger.Balance(posted=940, held=0, available=940)
     assert money.broken_rules() == {}
+
+
+def test_f10_a_process_that_stands_still_in_a_transaction_keeps_no_wallet_locked(acme: Organization) -> None:
+    make.wallet(acme, 1_000)
+
+    with psycopg.connect(**connection.address()) as stopped:
+        stopped.execute(operations.LOCK.encode(), ([], [acme.id], [], [], [], [], []))
+        at_once = money.run(_held(acme.id))
+        time.sleep(1.2 * connection.IDLE_TIMEOUT_MS / 1_000)
+        later = money.run(_held(acme.id))
+        stopped.close()
+
+    assert isinstance(at_once, BillingBusy)
+    assert isinstance(later, ledger.HoldResult)
 
 
 def test_f21_without_a_free_connection_nothing_begins_and_nothing_is_lost(

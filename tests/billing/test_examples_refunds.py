@@ -84,7 +84,7 @@ def test_what_does_not_divide_evenly_the_platform_bears(paid: UUID, journal: Jou
     ]
 
 
-def test_goodwill_is_paid_by_the_platform_and_the_creator_keeps_its_share(paid: UUID, journal: Journal) -> None:
+def test_p15_goodwill_is_paid_by_the_platform_and_the_creator_keeps_its_share(paid: UUID, journal: Journal) -> None:
     give_back(paid, 100, clawback=False)
 
     assert journal.posted() == {"acme: wallet": 100, "platform: promo_expense": 100}

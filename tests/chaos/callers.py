@@ -17,7 +17,7 @@ CALLERS = 20
 SILENCE_S = 30.0
 PROBE_PAUSE_S = 0.2
 PACE_MS = 30
-TRIES = 4
+TRIES = 3
 PIECE = "word"
 """Four bytes, which is what a token is taken for where nobody counts."""
 KINDS = {"stream": 9, "tool": 3, "left": 3, "cut": 1, "whole": 2, "keyed": 2, "poor": 1}
@@ -84,11 +84,12 @@ class Crowd:
                 order += f":cut={dice.randint(1, 20)}"
             if kind == "tool":
                 order, words = order.replace("echo", "tool-apple"), "{}"
-            for _ in range(TRIES if kind == "keyed" else 1):
-                done = await self._ask(kind, order, words, leave_after=leave_after)
+            done = await self._ask(kind, order, words, leave_after=leave_after)
+            for _ in range(TRIES if kind == "keyed" else 0):
                 if done.is_whole or self._is_over:
                     break
                 await asyncio.sleep(dice.uniform(0.5, 3))
+                done = await self._ask(kind, order, words)
             if done.status not in (200, 402):
                 await asyncio.sleep(0.3)
 

@@ -157,7 +157,7 @@ class Deployment:
 def deployment(
     database: OwnDatabase, environment: Mapping[str, str], room: Path, *, trees_for: str, truth: Path
 ) -> Deployment:
-    """One on that database, with its logs and its spool in a room of its own; trees of holds are worked for one payer."""
+    """One on that database, with logs and spool in a room of its own; trees of holds are worked for one payer."""
     everybody = {
         **environment, **database.environment, "ROBUTLER_DRAIN_S": "3",
         "ROBUTLER_SPOOL_DIR": str(room / "spool"), "ROBUTLER_LOG_FORMAT": "json", "OPENBLAS_NUM_THREADS": "1",

@@ -4,7 +4,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -60,24 +60,18 @@ class Done:
         return "postgres" not in self.kind and "connections" not in self.kind
 
 
-def planned(seed: int, *, seconds: float) -> list[Fault]:
-    """A plan for so long; the same for the same seed."""
+def planned(seed: int, *, seconds: float) -> Iterator[Fault]:
+    """A plan without an end, to be followed for so long; the same for the same seed."""
     dice = random.Random(seed)
-    plan: list[Fault] = []
-    left_s = seconds
     if seconds > 3 * HOLD_OUTLIVED_S:
-        plan.append(Fault(pause_s=5, kind="freeze web", web=dice.randrange(2), lasts_s=HOLD_OUTLIVED_S))
-        left_s -= 5 + HOLD_OUTLIVED_S
-    while left_s > 0:
-        fault = Fault(
+        yield Fault(pause_s=5, kind="freeze web", web=dice.randrange(2), lasts_s=HOLD_OUTLIVED_S)
+    while True:
+        yield Fault(
             pause_s=dice.uniform(*PAUSE_S),
             kind=dice.choices(list(KINDS), list(KINDS.values()))[0],
             web=dice.randrange(2),
             lasts_s=dice.uniform(0.5, 8),
         )
-        plan.append(fault)
-        left_s -= fault.pause_s + fault.lasts_s
-    return plan
 
 
 @dataclass(kw_only=True)
@@ -88,10 +82,12 @@ class Mischief:
     superuser: str
     tell: Callable[[str], None]
 
-    def carry_out(self, plan: Sequence[Fault]) -> list[Done]:
-        """Each of them in turn; what it takes away is given back before the next."""
-        done = []
-        for fault in plan:
+    def carry_out(self, plan: Iterator[Fault], *, seconds: float) -> list[Done]:
+        """One after the other for so long; what each takes away is given back before the next."""
+        done: list[Done] = []
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            fault = next(plan)
             time.sleep(fault.pause_s)
             began_at = time.monotonic()
             self.tell(f"{fault.kind}{f' {fault.web + 1}' if 'web' in fault.kind else ''}")

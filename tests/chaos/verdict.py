@@ -200,7 +200,11 @@ def _recovery(evidence: Evidence) -> Row:
         took_s = first - since if first else float("inf")
         longest[fault.is_of_process] = max(longest[fault.is_of_process], took_s)
         if took_s > (PROCESS_S if fault.is_of_process else DATABASE_S):
-            slow.append(f"{fault.kind}: {took_s:.1f} s")
+            told = Counter(
+                f"{call.status} {call.code} {call.server}" for call in evidence.calls
+                if call.is_probe and not call.is_whole and since <= call.began_at <= since + took_s
+            )  # fmt: skip
+            slow.append(f"{fault.kind}: {took_s:.1f} s, meanwhile {dict(told)}")
     found = f"processes {longest[True]:.1f} s, database {longest[False]:.1f} s at the longest"
     return Row(name="P-g recovery", found=found, is_met=not slow, details=slow)
 

@@ -41,7 +41,7 @@ class Connection:
 class Exchange:
     """One request, in the log: what came, what was sold, and how it ended."""
 
-    id: int = field(default_factory=lambda: next(_EXCHANGES))
+    id: int = field(default_factory=count(1).__next__)
     connection: int
     method: str
     path: str
@@ -338,5 +338,4 @@ class Server(asyncio.Protocol):
 
 _END = End()
 _IDS = count(1)
-_EXCHANGES = count(1)
 _KNOWN = frozenset(HTTPStatus)

@@ -22,11 +22,11 @@ class Truth:
 
 def sold(path: Path) -> dict[str, int]:
     """How many tokens were sold to each order, all its requests together."""
-    of_request: dict[tuple[int, str], int] = defaultdict(int)
+    most: dict[tuple[str, str], int] = defaultdict(int)
     for line in path.read_text().splitlines():
         request, tokens, order = line.split(" ", 2)
-        of_request[int(request), order] = max(of_request[int(request), order], int(tokens))
+        most[request, order] = max(most[request, order], int(tokens))
     of_order: dict[str, int] = defaultdict(int)
-    for (_, order), tokens in of_request.items():
-        of_order[order] += tokens
+    for (_, order), sum_so_far in most.items():
+        of_order[order] += sum_so_far
     return dict(of_order)

@@ -25,6 +25,10 @@ class Books:
         """What a run has cost its caller."""
         return int(self._value("SELECT charged FROM billing_settlement WHERE hold_id = %s", run_id))
 
+    def is_settled(self, run_id: str) -> bool:
+        """Whether a run has cost anybody anything, or its provider."""
+        return bool(self._value("SELECT count(*) FROM billing_settlement WHERE hold_id = %s", run_id))
+
     def held(self, run_id: str) -> int:
         """What was reserved for a run, at the most."""
         return int(self._value("SELECT amount FROM billing_hold WHERE id = %s", run_id))
