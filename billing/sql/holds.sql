@@ -193,7 +193,8 @@ BEGIN
     ), reserved AS (
         INSERT INTO billing_hold (id, organization_id, account_id, charge_id, parent_id, ancestors, amount, state,
             expires_at)
-        SELECT w.id, w.organization_id, a.id, w.id, p.id, coalesce(p.ancestors || p.id, '{}'), w.amount, 'open',
+        SELECT w.id, w.organization_id, a.id, w.id, p.id,
+            CASE WHEN p.id IS NULL THEN '{}' ELSE p.ancestors || p.id END, w.amount, 'open',
             now() + make_interval(secs => w.ttl)
         FROM wanted w
         JOIN charged c ON c.id = w.id

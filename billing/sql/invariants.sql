@@ -111,8 +111,8 @@ LEFT JOIN LATERAL (
 WHERE (p.child_reserved, p.child_spent) <> (coalesce(child.reserved, 0), coalesce(child.spent, 0))
 UNION ALL
 SELECT 'a tree of holds stays on one wallet', count(*)
-FROM billing_hold c JOIN billing_hold p ON p.id = c.parent_id
-WHERE c.account_id <> p.account_id OR c.ancestors <> p.ancestors || p.id
+FROM billing_hold c LEFT JOIN billing_hold p ON p.id = c.parent_id
+WHERE c.account_id <> p.account_id OR c.ancestors <> CASE WHEN p.id IS NULL THEN '{}' ELSE p.ancestors || p.id END
 UNION ALL
 SELECT 'no budget is exceeded', count(*) FROM billing_budgetwindow WHERE held + spent > allowed
 UNION ALL

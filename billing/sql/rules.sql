@@ -62,6 +62,8 @@ BEGIN
     IF TG_OP = 'INSERT' THEN
         IF NEW.state <> 'open' OR NEW.child_reserved + NEW.child_spent <> 0 THEN
             RAISE EXCEPTION 'hold % must start open', NEW.id USING ERRCODE = 'restrict_violation';
+        ELSIF NEW.parent_id IS NULL AND NEW.ancestors <> '{}' THEN
+            RAISE EXCEPTION 'hold % has no parent, so nothing is above it', NEW.id USING ERRCODE = 'restrict_violation';
         ELSIF NEW.parent_id IS NOT NULL AND NOT EXISTS (
             SELECT FROM billing_hold p
             WHERE p.id = NEW.parent_id AND p.ancestors || p.id = NEW.ancestors AND p.account_id = NEW.account_id

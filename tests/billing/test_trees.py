@@ -180,6 +180,26 @@ def test_beyond_its_hold_a_run_stays_within_its_budget(payer: Organization) -> N
     assert money.broken_rules() == {}
 
 
+def test_beyond_its_hold_a_child_stays_within_the_budget_of_its_root_too(payer: Organization) -> None:
+    id = budget(payer, 300)
+    child = money.hold(payer, 100, parent=money.hold(payer, 100))
+
+    settled = money.settle(child, cost=450)
+
+    assert (settled.charged_nanos, settled.loss_nanos) == (300, 150)
+    assert window(id) == (0, 300)
+    assert money.broken_rules() == {}
+
+
+def test_a_tree_has_eight_levels_below_its_root(payer: Organization) -> None:
+    deepest = money.hold(payer, 100)
+    for _ in range(8):
+        deepest = money.hold(payer, 100, parent=deepest)
+
+    with pytest.raises(HoldClosed):
+        money.hold(payer, 1, parent=deepest)
+
+
 def test_a_soft_budget_counts_and_refuses_nothing(payer: Organization) -> None:
     id = budget(payer, 100, mode="soft")
 
