@@ -12,7 +12,8 @@ import pytest
 
 from tests.billing.mutants import mutants
 from tests.billing.test_random_walk import scratch, walk
-from tests.billing.walk import Database
+from tests.billing.walk import Database, Runs
+from tests.billing.walk_of_corrections import Everything
 
 __all__ = ["scratch"]
 
@@ -46,8 +47,9 @@ def found_out(database: Database) -> str:
 
 
 def take_walks(database: Database) -> None:
-    for number in range(3):
-        walk(database, number, sequences=150, steps=40, shrink=False)
+    for number in range(4):
+        for of in (Runs, Everything):
+            walk(database, number, of=of, sequences=50 + 50 * number, steps=40, shrink=False)
 
 
 @pytest.mark.parametrize("bent", SAMPLE, indirect=True)

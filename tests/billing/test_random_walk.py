@@ -7,11 +7,10 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
-from hypothesis.stateful import run_state_machine_as_test
 
 from tests.billing import money
-from tests.billing.walk import ORGANIZATIONS, Database
+from tests.billing.steps import walk as walk_of
+from tests.billing.walk import ORGANIZATIONS, Database, Runs
 from tests.billing.walk_of_corrections import Everything
 
 SEED = int(os.environ.get("WALK_SEED", "2026"))
@@ -35,28 +34,20 @@ def scratch(database_urls: Mapping[str, str]) -> Generator[Database]:
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def walk(database: Database, number: int, *, sequences: int, steps: int, shrink: bool = True) -> None:
-    """So many sequences of steps; the shortest that fails is printed, and the seed to take them again."""
-    machine = seed(number)(type("Walk", (Everything,), {"database": database}))
-    phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
-    once = settings(
-        max_examples=sequences, stateful_step_count=steps, deadline=None, database=None, phases=phases,
-        suppress_health_check=list(HealthCheck), print_blob=False,
-    )  # fmt: skip
-    try:
-        run_state_machine_as_test(machine, settings=once)
-    except BaseException as failure:
-        failure.add_note(f"WALK_SEED={number} takes the same steps")
-        raise
+def walk(database: Database, number: int, *, of: type[Runs], sequences: int, steps: int, shrink: bool = True) -> None:
+    """So many sequences of steps, on the database and on paper."""
+    walk_of(lambda: of(database), number, sequences=sequences, steps=steps, shrink=shrink)
 
 
-def test_pt8_the_books_are_those_on_paper_after_every_step(scratch: Database) -> None:
-    walk(scratch, SEED, sequences=200, steps=20)
+@pytest.mark.parametrize("of", [Runs, Everything])
+def test_pt8_the_books_are_those_on_paper_after_every_step(of: type[Runs], scratch: Database) -> None:
+    walk(scratch, SEED, of=of, sequences=100, steps=25)
 
 
 @pytest.mark.prove
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("round", range(40))
-def test_pt8_so_they_are_after_every_step_of_long_walks(round: int, scratch: Database) -> None:
-    walk(scratch, SEED + 1 + round, sequences=60, steps=60)
+@pytest.mark.parametrize("of", [Runs, Everything])
+@pytest.mark.parametrize("round", range(20))
+def test_pt8_so_they_are_after_every_step_of_long_walks(round: int, of: type[Runs], scratch: Database) -> None:
+    walk(scratch, SEED + 1 + round, of=of, sequences=60, steps=60)
     scratch.execute("VACUUM")

@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from billing.operations import CHECKPOINT, EXTEND, HOLD, RELEASE, SETTLE, Operation
+from tests.billing import steps
 from tests.billing.paper_books import Asked, Books
 from tests.billing.paper_holds import Account, Budget, Hold, Window
+from tests.billing.steps import step
 
 Database = psycopg.Connection[tuple[Any, ...]]
 
@@ -23,12 +23,14 @@ CENT = 10_000_000
 EDGE, BEYOND = -1, -2
 """Amounts that are found out when they are needed: all that is left, and one more."""
 
-pick = st.integers(0, 40)
-whose = st.integers(0, 2)
-maybe = st.integers(0, 3)
-small = st.integers(0, 300)
-amounts = st.one_of(small, small, st.sampled_from([EDGE, BEYOND]), st.integers(1, 3).map(lambda n: n * CENT + 7))
-costs = st.one_of(small, st.integers(0, 30), st.integers(0, 2).map(lambda n: n * CENT))
+pick = steps.integers(0, 40)
+whose = steps.integers(0, 2)
+maybe = steps.integers(0, 3)
+small = steps.integers(0, 300)
+amounts = steps.one_of(
+    small, small, small, steps.sampled_from([EDGE, BEYOND]), steps.integers(1, 3).map(lambda n: n * CENT + 7)
+)
+costs = steps.one_of(small, steps.integers(0, 30), steps.integers(0, 2).map(lambda n: n * CENT))
 
 ACCOUNTS = """
     SELECT a.kind, a.organization_id, sum(CASE a.id WHEN t.credit_id THEN t.amount ELSE -t.amount END)::bigint
@@ -51,23 +53,23 @@ WINDOWS = """
 OPEN_ENDED = 600
 
 
-class Runs(RuleBasedStateMachine):
+class Runs:
     """Holds, whatever is carved out of them, their ends, and the budgets that they count in."""
 
-    database: Database
-
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, database: Database) -> None:
+        self.database = database
         self.books = Books(ORGANIZATIONS)
         self.number = 1000
         self.days = 0
         self.database.execute("BEGIN")
+        for payer, amount in enumerate((900, 300, 3 * CENT)):
+            self.pay_in(payer, amount)
 
-    def teardown(self) -> None:
+    def end(self) -> None:
         """Nothing of it stays."""
         self.database.execute("ROLLBACK")
 
-    @rule(payer=whose, amount=st.one_of(small, st.integers(1, 5).map(lambda n: n * CENT)))
+    @step(2, payer=whose, amount=steps.one_of(small, steps.integers(1, 5).map(lambda n: n * CENT)))
     def pay_in(self, payer: int, amount: int) -> None:
         """Money that is there at once."""
         organization = ORGANIZATIONS[payer]
@@ -78,13 +80,12 @@ class Runs(RuleBasedStateMachine):
         assert answer == "credited"
         self.books.post("top_up", id, (("external_clearing", None), ("wallet", organization), amount))
 
-    @rule(
-        items=st.lists(
-            st.tuples(whose, amounts, st.sampled_from([None, 0, 1, 2]), st.booleans(), maybe, maybe, pick),
-            min_size=1,
-            max_size=3,
+    @step(
+        4,
+        items=steps.lists(
+            steps.tuples(whose, amounts, steps.sampled_from([None, 0, 1, 2]), steps.booleans(), maybe, maybe, pick), 3
         ),
-        key=st.sampled_from([None, *KEYS]),
+        key=steps.sampled_from([None, *KEYS]),
     )
     def hold(self, items: Sequence[tuple[int, int, int | None, bool, int, int, int]], key: str | None) -> None:
         """Several at once; now and then again what was there, or for a key that was used."""
@@ -97,8 +98,11 @@ class Runs(RuleBasedStateMachine):
         expected = self.books.hold(asked)
         assert [(row[1], row[2]) for row in self.call(HOLD, rows)] == expected
 
-    @precondition(lambda self: self.books.holds)
-    @rule(parents=st.lists(st.tuples(pick, amounts, st.sampled_from([None, 0, 1])), min_size=1, max_size=3))
+    @step(
+        4,
+        when=lambda self: self.books.holds,
+        parents=steps.lists(steps.tuples(pick, amounts, steps.sampled_from([None, 0, 1])), 3),
+    )
     def carve(self, parents: Sequence[tuple[int, int, int | None]]) -> None:
         """Children, of the newest more often than of others."""
         asked = []
@@ -120,6 +124,19 @@ class Runs(RuleBasedStateMachine):
         expected = self.books.hold(asked)
         assert [(row[1], row[2]) for row in self.call(HOLD, rows)] == expected
 
+    @step(when=lambda self: self.books.holds, place=pick, levels=steps.integers(2, 9))
+    def descend(self, place: int, levels: int) -> None:
+        """A child of a child of a child."""
+        above = self.some(place, "open")
+        for _ in range(levels if not above.is_free else 0):
+            child = Hold(id=self.new_id(), payer=above.payer, creator=None, platform=True, amount=1, named=above.id,
+                         parent=above)  # fmt: skip
+            row = (child.id, child.payer, child.id, 1, "agent", "r", above.id, None, None, None, True, None,
+                   OPEN_ENDED, None, "", None)  # fmt: skip
+            expected = self.books.hold([child])
+            assert [(row[1], row[2]) for row in self.call(HOLD, [row])] == expected
+            above = child if expected == [("held", False)] else above
+
     def _wanted(
         self, payer: int, amount: int, creator: int | None, is_platform: bool, again: int, named: int, place: int,
         *, key: str | None,
@@ -136,8 +153,7 @@ class Runs(RuleBasedStateMachine):
             idempotency_key=f"key {place % 4}" if named == 1 else None,
         )  # fmt: skip
 
-    @precondition(lambda self: self.books.holds)
-    @rule(items=st.lists(st.tuples(pick, amounts), min_size=1, max_size=3, unique_by=lambda item: item[0]))
+    @step(2, when=lambda self: self.books.holds, items=steps.lists(steps.tuples(pick, amounts), 3))
     def extend(self, items: Sequence[tuple[int, int]]) -> None:
         """Grow some, up to what there is or one beyond."""
         asked: dict[Hold, int] = {}
@@ -149,8 +165,14 @@ class Runs(RuleBasedStateMachine):
         expected = self.books.extend(list(asked.items()))
         assert [row[1] for row in self.call(EXTEND, [(hold.id, amount) for hold, amount in asked.items()])] == expected
 
-    @precondition(lambda self: any(hold.parent and hold.state == "open" for hold in self.books.holds.values()))
-    @rule(place=pick, more=small, beyond=st.integers(-3, 1), turned=st.booleans())
+    @step(
+        2,
+        when=lambda self: any(hold.parent and hold.state == "open" for hold in self.books.holds.values()),
+        place=pick,
+        more=small,
+        beyond=steps.integers(-3, 1),
+        turned=steps.booleans(),
+    )
     def extend_pair(self, place: int, more: int, beyond: int, turned: bool) -> None:
         """A hold and a child of it at once: the child may have what its parent has got just before."""
         children = [hold for hold in self.books.holds.values() if hold.parent and hold.state == "open"]
@@ -161,8 +183,7 @@ class Runs(RuleBasedStateMachine):
         expected = self.books.extend(asked)
         assert [row[1] for row in self.call(EXTEND, [(hold.id, amount) for hold, amount in asked])] == expected
 
-    @precondition(lambda self: self.books.holds)
-    @rule(place=pick, parts=st.tuples(costs, small, small))
+    @step(3, when=lambda self: self.books.holds, place=pick, parts=steps.tuples(costs, small, small))
     def checkpoint(self, place: int, parts: tuple[int, int, int]) -> None:
         """What was written down only grows."""
         hold = self.some(place, "open")
@@ -171,12 +192,14 @@ class Runs(RuleBasedStateMachine):
             before = hold.accrued
             hold.accrued = max(before[0], parts[0]), max(before[1], parts[1]), max(before[2], parts[2])
 
-    @precondition(lambda self: self.books.holds)
-    @rule(
-        items=st.lists(st.tuples(pick, costs, small, st.integers(0, 40), st.integers(0, 9), st.booleans()),
-                       min_size=1, max_size=3),
-        is_live=st.booleans(),
-    )  # fmt: skip
+    @step(
+        6,
+        when=lambda self: self.books.holds,
+        items=steps.lists(
+            steps.tuples(pick, costs, small, steps.integers(0, 40), steps.integers(0, 9), steps.booleans()), 3
+        ),
+        is_live=steps.booleans(),
+    )
     def settle(self, items: Sequence[tuple[int, int, int, int, int, bool]], is_live: bool) -> None:
         """Ends of what is open, of what has expired, and of what has ended, with the same and with other figures."""
         asked: list[Asked] = []
@@ -191,17 +214,19 @@ class Runs(RuleBasedStateMachine):
         expected = self.books.settle(asked)
         assert [row[1:] for row in self.call(SETTLE, rows)] == expected
 
-    @precondition(lambda self: self.books.holds)
-    @rule(places=st.lists(pick, min_size=1, max_size=2), is_live=st.booleans())
+    @step(2, when=lambda self: self.books.holds, places=steps.lists(pick, 2), is_live=steps.booleans())
     def release(self, places: Sequence[int], is_live: bool) -> None:
         """Give back what is open; what has ended stays as it is."""
         asked = list(dict.fromkeys(self.some(place, *(("open",) if is_live else ())) for place in places))
         expected = self.books.release(asked)
         assert [row[1] for row in self.call(RELEASE, [(hold.id, "failed") for hold in asked])] == expected
 
-    @precondition(lambda self: any(hold.state == "open" for hold in self.books.holds.values()))
-    @rule(spared=st.sets(pick, max_size=3))
-    def sweep(self, spared: set[int]) -> None:
+    @step(
+        2,
+        when=lambda self: any(hold.state == "open" for hold in self.books.holds.values()),
+        spared=steps.lists(pick, 3, least=0),
+    )
+    def sweep(self, spared: Sequence[int]) -> None:
         """The time of some open holds runs out, of others not."""
         live = [hold for hold in self.books.holds.values() if hold.state == "open"]
         overdue = [hold for i, hold in enumerate(live) if i not in spared]
@@ -211,7 +236,26 @@ class Runs(RuleBasedStateMachine):
         self.books.sweep(overdue)
         assert self.ask("billing_sweep", 500) == len(overdue)
 
-    @rule(payer=whose, scope=st.sampled_from(["", *KEYS]), limit=st.integers(0, 600), hard=st.integers(0, 3))
+    @step(payer=whose)
+    def freeze(self, payer: int) -> None:
+        """A wallet stands still until somebody lets it move again; until then it is tried."""
+        organization = ORGANIZATIONS[payer]
+        wallet = self.books.wallets[organization]
+        if wallet.status == "open":
+            assert self.ask("billing_set_wallet", organization, "frozen", "r") == "frozen"
+            wallet.status = "frozen"
+
+    @step(3, when=lambda self: any(wallet.status == "frozen" for wallet in self.books.wallets.values()))
+    def thaw(self) -> None:
+        """All of them move again."""
+        for organization, wallet in self.books.wallets.items():
+            if wallet.status == "frozen":
+                assert self.ask("billing_set_wallet", organization, "open", "r") == "open"
+                wallet.status = "open"
+
+    @step(
+        2, payer=whose, scope=steps.sampled_from(["", *KEYS]), limit=steps.integers(0, 600), hard=steps.integers(0, 3)
+    )
     def set_budget(self, payer: int, scope: str, limit: int, hard: int) -> None:
         """Hard ones more often than soft ones."""
         budget = Budget(id=self.new_id(), organization=ORGANIZATIONS[payer], scope="key" if scope else "organization",
@@ -219,8 +263,7 @@ class Runs(RuleBasedStateMachine):
         assert self._set(budget, limit, hard=hard > 0) == "set"
         self.books.budgets.append(budget)
 
-    @precondition(lambda self: self.books.budgets)
-    @rule(place=pick, limit=st.integers(0, 600), hard=st.booleans())
+    @step(when=lambda self: self.books.budgets, place=pick, limit=steps.integers(0, 600), hard=steps.booleans())
     def change_budget(self, place: int, limit: int, hard: bool) -> None:
         """More, less, or of the other kind."""
         budget = self.books.budgets[place % len(self.books.budgets)]
@@ -229,8 +272,7 @@ class Runs(RuleBasedStateMachine):
         if budget.active:
             self.books.change_budget(budget, limit, hard=hard)
 
-    @precondition(lambda self: self.books.budgets)
-    @rule(place=pick)
+    @step(when=lambda self: self.books.budgets, place=pick)
     def end_budget(self, place: int) -> None:
         """It refuses nothing more, and counts on."""
         budget = self.books.budgets[place % len(self.books.budgets)]
@@ -239,8 +281,7 @@ class Runs(RuleBasedStateMachine):
         for window in budget.windows:
             window.allowed = None
 
-    @precondition(lambda self: any(budget.windows for budget in self.books.budgets))
-    @rule()
+    @step(when=lambda self: any(budget.windows for budget in self.books.budgets))
     def days_pass(self) -> None:
         """Every period is over. The database's clock stands still, so its windows go back in time instead."""
         self.days += 1
@@ -261,8 +302,7 @@ class Runs(RuleBasedStateMachine):
             limit, "hard" if hard else "soft", [80, 100], "walk",
         )  # fmt: skip
 
-    @invariant()
-    def the_books_are_those_on_paper(self) -> None:
+    def check(self) -> None:
         """Every account, wallet, hold and window; and what must hold in any books."""
         self.database.execute("SET CONSTRAINTS ALL IMMEDIATE")
         self.database.execute("SET CONSTRAINTS ALL DEFERRED")

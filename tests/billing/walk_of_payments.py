@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from hypothesis import strategies as st
-from hypothesis.stateful import precondition, rule
-
+from tests.billing import steps
 from tests.billing.paper_holds import Account, Group, Hold, Lot, platform
-from tests.billing.walk import ORGANIZATIONS, Runs, amounts, pick, resolve, small, whose
+from tests.billing.steps import step
+from tests.billing.walk import ORGANIZATIONS, Database, Runs, amounts, pick, resolve, small, whose
 
 ALONE = 100
 """Up to so much one person moves; above it a second one decides."""
@@ -37,14 +36,14 @@ class Refund:
 class Payments(Runs):
     """Money in, money back, and credit that is given."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
         self.refunds: list[Refund] = []
         self.top_ups: list[TopUp] = []
 
     # -- money in
 
-    @rule(payer=whose, amount=small, by_gateway=st.booleans())
+    @step(payer=whose, amount=small, by_gateway=steps.booleans())
     def announce(self, payer: int, amount: int, by_gateway: bool) -> None:
         """By hand it is there at once up to a limit; a gateway says when."""
         id, organization = self.new_id(), ORGANIZATIONS[payer]
@@ -65,9 +64,12 @@ class Payments(Runs):
         else:
             assert answers == {"pending"}
 
-    @precondition(lambda self: self.top_ups)
-    @rule(
-        place=pick, standing=st.sampled_from(["paid", "paid", "pending", "failed", "canceled"]), off=st.integers(0, 4)
+    @step(
+        2,
+        when=lambda self: self.top_ups,
+        place=pick,
+        standing=steps.sampled_from(["paid", "paid", "pending", "failed", "canceled"]),
+        off=steps.integers(0, 4),
     )
     def gateway_says(self, place: int, standing: str, off: int) -> None:
         """Each event arrives twice; now and then the amount is another."""
@@ -87,8 +89,12 @@ class Payments(Runs):
             top_up.state = expected
         assert self.ask("billing_apply_payment", *values) == expected
 
-    @precondition(lambda self: self.top_ups)
-    @rule(place=pick, approved=st.booleans(), who=st.sampled_from(["ada", "grace", "grace"]))
+    @step(
+        when=lambda self: self.top_ups,
+        place=pick,
+        approved=steps.booleans(),
+        who=steps.sampled_from(["ada", "grace", "grace"]),
+    )
     def decide_top_up(self, place: int, approved: bool, who: str) -> None:
         """Who entered it does not approve it."""
         top_up = self.top_ups[-1 - place % len(self.top_ups)]
@@ -115,8 +121,13 @@ class Payments(Runs):
 
     # -- refunds
 
-    @precondition(lambda self: any(hold.is_settled for hold in self.books.holds.values()))
-    @rule(place=pick, amount=amounts, clawback=st.booleans())
+    @step(
+        4,
+        when=lambda self: any(hold.is_settled for hold in self.books.holds.values()),
+        place=pick,
+        amount=amounts,
+        clawback=steps.booleans(),
+    )
     def refund(self, place: int, amount: int, clawback: bool) -> None:
         """At most what was charged, less what went back already. Again it is the same refund."""
         hold = self.some(place, "settled", "late")
@@ -135,8 +146,13 @@ class Payments(Runs):
         if answer == "made":
             self._make_refund(asked)
 
-    @precondition(lambda self: self.refunds)
-    @rule(place=pick, approved=st.booleans(), who=st.sampled_from(["ada", "grace", "grace"]))
+    @step(
+        2,
+        when=lambda self: self.refunds,
+        place=pick,
+        approved=steps.booleans(),
+        who=steps.sampled_from(["ada", "grace", "grace"]),
+    )
     def decide_refund(self, place: int, approved: bool, who: str) -> None:
         """A second person's word."""
         asked = self.refunds[-1 - place % len(self.refunds)]
@@ -185,7 +201,14 @@ class Payments(Runs):
 
     # -- grants
 
-    @rule(payer=whose, amount=small, paid=st.booleans(), rank=st.integers(1, 2), days=st.sampled_from([None, 5, 9]))
+    @step(
+        2,
+        payer=whose,
+        amount=small,
+        paid=steps.booleans(),
+        rank=steps.integers(1, 2),
+        days=steps.sampled_from([None, 5, 9]),
+    )
     def give(self, payer: int, amount: int, paid: bool, rank: int, days: int | None) -> None:
         """Credit that is spent before anything else."""
         lot = Lot(id=self.new_id(), organization=ORGANIZATIONS[payer], amount=amount + 1, paid=paid, priority=rank,
@@ -201,8 +224,12 @@ class Payments(Runs):
         if lot.amount <= ALONE:
             self._give(lot)
 
-    @precondition(lambda self: self.books.lots)
-    @rule(place=pick, approved=st.booleans(), who=st.sampled_from(["ada", "grace", "grace"]))
+    @step(
+        when=lambda self: self.books.lots,
+        place=pick,
+        approved=steps.booleans(),
+        who=steps.sampled_from(["ada", "grace", "grace"]),
+    )
     def decide_grant(self, place: int, approved: bool, who: str) -> None:
         """A second person's word."""
         lot = self.books.lots[-1 - place % len(self.books.lots)]
@@ -222,7 +249,7 @@ class Payments(Runs):
         lot.state = "given"
         self.books.post("grant", lot.id, (platform("promo_expense"), ("wallet", lot.organization), lot.amount))
 
-    @rule(payer=whose, most=st.integers(1, 4))
+    @step(2, payer=whose, most=steps.integers(1, 4))
     def attribute(self, payer: int, most: int) -> None:
         """Work out what was spent of which grant: in parts, in the end all of it."""
         organization = ORGANIZATIONS[payer]
@@ -233,8 +260,7 @@ class Payments(Runs):
             if lot.organization == organization:
                 assert found[lot.id] == (lot.state, lot.used)
 
-    @precondition(lambda self: any(lot.state == "given" for lot in self.books.lots))
-    @rule(place=pick)
+    @step(2, when=lambda self: any(lot.state == "given" for lot in self.books.lots), place=pick)
     def expire_grant(self, place: int) -> None:
         """Its time comes; what open holds may still spend is left to them."""
         given = [lot for lot in self.books.lots if lot.state == "given"]
