@@ -234,10 +234,14 @@ BEGIN
     SELECT r.i, r.outcome, r.repeated, r.amount, coalesce(t.available, 0), coalesce(t.held, 0), t.limited_by,
         t.budget_id, t.budget_scope, t.budget_limit, t.budget_spent, t.resets_at
     FROM answered r
-    LEFT JOIN LATERAL billing_tightest(r.inside, r.account_id, ARRAY(
-        SELECT w.window_id FROM billing_windows_for(organization_ids[r.i:r.i], key_ids[r.i:r.i], agent_ids[r.i:r.i],
-            end_users[r.i:r.i], token_ids[r.i:r.i]) w
-    )) t ON r.outcome = 'insufficient'
+    -- OFFSET keeps the condition before the look: who was given what it asked for needs none.
+    LEFT JOIN LATERAL (
+        SELECT tight.* FROM billing_tightest(r.inside, r.account_id, ARRAY(
+            SELECT w.window_id FROM billing_windows_for(organization_ids[r.i:r.i], key_ids[r.i:r.i],
+                agent_ids[r.i:r.i], end_users[r.i:r.i], token_ids[r.i:r.i]) w
+        )) tight
+        WHERE r.outcome = 'insufficient' OFFSET 0
+    ) t ON true
     ORDER BY r.i;
 END
 $$;
@@ -317,9 +321,12 @@ BEGIN
         coalesce(t.limited_by, CASE WHEN r.is_over AND r.outcome = 'insufficient' THEN 'hold' END), t.budget_id,
         t.budget_scope, t.budget_limit, t.budget_spent, t.resets_at
     FROM answered r
-    LEFT JOIN LATERAL billing_tightest(r.parent_id, r.account_id, ARRAY(
-        SELECT b.window_id FROM billing_holdbudget b WHERE b.hold_id = r.id
-    )) t ON r.outcome = 'insufficient' AND NOT r.is_over
+    LEFT JOIN LATERAL (
+        SELECT tight.* FROM billing_tightest(r.parent_id, r.account_id, ARRAY(
+            SELECT b.window_id FROM billing_holdbudget b WHERE b.hold_id = r.id
+        )) tight
+        WHERE r.outcome = 'insufficient' AND NOT r.is_over OFFSET 0
+    ) t ON true
     ORDER BY r.i;
 END
 $$;
