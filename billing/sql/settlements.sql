@@ -250,24 +250,35 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
     SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 DECLARE
     due uuid[];
+    leaves uuid[];
     closed integer := 0;
 BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtextextended('billing_sweep', 0)) THEN
         RETURN 0;
     END IF;
 
-    LOOP
+    -- What somebody is at work on is left for the next time. To find it out takes locks in no order: they are given back
+    -- at once, and all that the sweep will touch, at every level, is then locked in the order in which everybody does.
+    BEGIN
         SELECT coalesce(array_agg(late.id), '{}') INTO due FROM (
-            SELECT h.id FROM billing_hold h WHERE h.state = 'open' AND h.expires_at < now() AND NOT EXISTS (
-                SELECT FROM billing_hold child
-                WHERE child.parent_id = h.id AND child.state = 'open' AND child.expires_at < now()
-            )
-            ORDER BY h.expires_at LIMIT most - closed FOR NO KEY UPDATE SKIP LOCKED
+            SELECT h.id FROM billing_hold h WHERE h.state = 'open' AND h.expires_at < now()
+            ORDER BY cardinality(h.ancestors) DESC, h.expires_at LIMIT most FOR NO KEY UPDATE SKIP LOCKED
         ) late;
-        EXIT WHEN due = '{}';
-        PERFORM billing_close_overdue(due);
-        closed := closed + cardinality(due);
-        EXIT WHEN closed >= most;
+        RAISE EXCEPTION USING ERRCODE = 'RB001';
+    EXCEPTION WHEN SQLSTATE 'RB001' THEN
+        NULL;
+    END;
+    PERFORM billing_lock(due, '{}', '{}', '{}', '{}', '{}', '{}');
+
+    LOOP
+        SELECT coalesce(array_agg(h.id), '{}') INTO leaves FROM billing_hold h
+        WHERE h.id = ANY (due) AND h.state = 'open' AND h.expires_at < now() AND NOT EXISTS (
+            SELECT FROM billing_hold child
+            WHERE child.parent_id = h.id AND child.state = 'open' AND child.expires_at < now()
+        );
+        EXIT WHEN leaves = '{}';
+        PERFORM billing_close_overdue(leaves);
+        closed := closed + cardinality(leaves);
     END LOOP;
 
     -- Free work has no hold that could expire, and no heartbeat; a day is the longest that a run may be allowed to take.

@@ -49,7 +49,7 @@ def found_out(database: Database) -> str:
 def take_walks(database: Database) -> None:
     for number in range(4):
         for of in (Runs, Everything):
-            walk(database, number, of=of, sequences=50 + 50 * number, steps=40, shrink=False)
+            walk(database, number, of=of, sequences=40, steps=40, shrink=False)
 
 
 @pytest.mark.parametrize("bent", SAMPLE, indirect=True)
