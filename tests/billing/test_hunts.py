@@ -310,7 +310,7 @@ class Client:
         return ask(database, "billing_end_budget", *self.hunt.budgets[-1]) if self.hunt.budgets else ""
 
     def pay_in(self, database: Database) -> str:
-        return str(ask(database, "billing_announce_top_up", uuid4(), self.payer(), 50, "manual", "n", "ada", 100))
+        return str(ask(database, "billing_announce_top_up", uuid4(), self.payer(), 500, "manual", "n", "ada", 500))
 
     def charge_back(self, database: Database) -> str:
         payer = self.payer()
