@@ -1,5 +1,6 @@
 """Payments that a gateway collects: begun by an organization, credited when the gateway's own record says they are."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -104,10 +105,13 @@ def _dispute(company: Gateway, event: Event) -> str:
 
 def _take_back(company: Gateway, event: Event, found: Dispute) -> str:
     with working(f"dispute {found.id}"):
-        return ask(
+        outcome = ask(
             "billing_apply_dispute", company.rail, event.id, uuid5(_DISPUTES, found.id), found.payment_id,
             found.amount_nanos, f"The bank took a payment back: {found.reason}"[:200], found.id[:64],
         )  # fmt: skip
+    if outcome not in ("made", "ignored"):
+        _log.error("The bank took %s back, and it is not in the books: %s. Book it by hand.", found.id, outcome)
+    return outcome
 
 
 def _apply(company: Gateway, payment: Payment, *, event_id: str = "") -> str:
@@ -125,4 +129,5 @@ def _ignored(company: Gateway, event: Event) -> str:
 
 
 _ACTS: dict[str, Callable[[Gateway, Event], str]] = {"payment": _pay, "dispute": _dispute}
+_log = logging.getLogger(__name__)
 _DISPUTES = UUID("6f0d4d0e-5a39-5b5e-9b0a-3f1f6a0c7d11")

@@ -156,6 +156,7 @@ def with_amounts(rows: QuerySet[PaymentToken]) -> QuerySet[PaymentToken]:
         held_of_budget=Subquery(window.values("held")[:1]),
         spent_of_budget=Subquery(window.values("spent")[:1]),
         state=Case(
+            When(~Q(organization__status="active"), then=Value("suspended")),
             When(~Q(status=PaymentToken.Status.ACTIVE), then=F("status")),
             When(expires_at__lte=Now(), then=Value("expired")),
             When(not_before__gt=Now(), then=Value("early")),

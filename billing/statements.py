@@ -144,10 +144,10 @@ def csv_parts(found: Statement) -> Iterator[bytes]:
             yield part.encode()
 
 
-def lines(found: Statement) -> Iterator[Line]:
-    """A statement's transfers, in the order in which they moved the wallet."""
+def lines(found: Statement, *, but: str = "") -> Iterator[Line]:
+    """A statement's transfers, in the order in which they moved the wallet; without those of one of its parts."""
     balance = found.opening
-    for id, at, kind, memo, reference, amount in _transfers(found):
+    for id, at, kind, memo, reference, amount in _transfers(found, but):
         balance += amount
         yield Line(id=id, at=at, kind=_KINDS[kind], reference=reference or memo, amount=amount, balance=balance)
 
@@ -195,8 +195,7 @@ def _printed(found: Statement) -> Printed:
     zone = ZoneInfo(found.time_zone)
     moved = tuple(
         Movement(on=line.at.astimezone(zone).date(), kind=line.kind, reference=line.reference, amount=line.amount)
-        for line in lines(found)
-        if line.kind not in _USAGE
+        for line in lines(found, but="usage")
     )
     return Printed(
         organization=organization.name,
@@ -222,9 +221,6 @@ def _printed(found: Statement) -> Printed:
     )
 
 
-_USAGE = (_KINDS["settlement"], _KINDS["late_settlement"])
-
-
 def _usage(found: Statement) -> tuple[Used, ...]:
     with connections[alias()].cursor() as cursor:
         cursor.execute(
@@ -244,17 +240,19 @@ def _usage(found: Statement) -> tuple[Used, ...]:
         )
 
 
-def _transfers(found: Statement) -> Iterator[tuple[int, datetime, str, str, str, int]]:
-    with connections[alias()].cursor() as cursor:
+def _transfers(found: Statement, but: str) -> Iterator[tuple[int, datetime, str, str, str, int]]:
+    """Row by row out of the database: a month may have millions."""
+    with atomic(), connections[alias()].chunked_cursor() as cursor:
         cursor.execute(
             f"""
             SELECT t.id, t.created_at, g.kind, g.memo, c.reference, t.amount
             FROM ({_MOVED}) t
             JOIN billing_transfergroup g ON g.id = t.group_id
             LEFT JOIN billing_charge c ON c.id = g.charge_id
+            WHERE t.part <> %s
             ORDER BY t.id
             """,  # noqa: S608 - our own words
-            _range_of(found),
+            (*_range_of(found), but),
         )
         while rows := cursor.fetchmany(1_000):
             yield from rows

@@ -134,13 +134,12 @@ def tell_exhausted(token_id: UUID, *, organization_id: UUID, required_nanos: int
 
 
 def close_of_run(run_id: UUID, *, organization_id: UUID) -> None:
-    """End the tokens that a run has minted: it is over."""
-    with organization_context(organization_id), connections[alias()].cursor() as cursor:
-        cursor.execute(
-            "SELECT billing_end_token(t.id, 'closed') FROM billing_paymenttoken t "
-            "WHERE t.run_id = %s AND t.status = 'active'",
-            (run_id,),
-        )
+    """End the tokens that a run has minted: it is over. Each in a transaction of its own: they may be of many trees."""
+    with organization_context(organization_id):
+        minted = PaymentToken.objects.filter(run_id=run_id, status=PaymentToken.Status.ACTIVE)
+        for token_id in list(minted.values_list("id", flat=True)):
+            with connections[alias()].cursor() as cursor:
+                cursor.execute("SELECT count(*) FROM billing_end_token(%s, 'closed')", (token_id,))
 
 
 def expire_overdue() -> int:

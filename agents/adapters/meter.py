@@ -187,11 +187,17 @@ class RunMeter:
         async with self._reserving:
             self._set_aside += nanos
             try:
-                if self.reserved_nanos:
-                    await self._reserve_or_stop(self._committed())
+                await self._provide()
             except BudgetExhausted:
                 self._set_aside -= nanos
                 raise
+
+    async def _provide(self) -> None:
+        """Have what is set aside in the hold. A run that reserves nothing has none; its limit holds all the same."""
+        if self.reserved_nanos:
+            await self._reserve_or_stop(self._committed())
+        elif self.most_nanos is not None and self._committed() > self.most_nanos:
+            raise BudgetExhausted("What the run may cost at most does not suffice for a payment token.", on="max_cost")
 
     def put_back(self, nanos: int) -> None:
         """What was set aside is the run's own again."""

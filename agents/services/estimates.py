@@ -67,10 +67,12 @@ def _within(asked: Reservation, meter: RunMeter, *, available: int) -> tuple[int
 
 
 def _means(payer: Payer) -> tuple[int, bool]:
-    """What there is to spend, and whether it may be: of another's wallet, only as much as the token is good for."""
+    """What there is to spend, and whether it may be: of another's wallet no more is told than what the token says."""
     permit = payer.permit
     with organization_context(payer.organization_id):
         available, may_spend = ledger.balance(payer.organization_id).available, billing.may_spend(payer.organization_id)
     if permit is None:
         return available, may_spend
-    return (permit.available_nanos if permit.is_funded else min(permit.available_nanos, available)), may_spend
+    if permit.is_funded or not payer.is_caller:
+        return permit.available_nanos, may_spend or not payer.is_caller
+    return min(permit.available_nanos, available), may_spend

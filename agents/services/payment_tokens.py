@@ -63,6 +63,7 @@ def delegate(caller: Caller, *, id: UUID, parent: Permit, wanted: Wanted) -> Min
 
 def revoke(caller: Caller, token_id: UUID, *, held: Secret | None) -> Permit:
     """End a token and all below it. Whoever holds its text may, and whose money it is."""
+    _require_money(caller)
     permit = held_or_own(caller, token_id, held=held)
     if permit.organization_id == caller.organization_id:
         tokens.revoke(permit.id, organization_id=permit.organization_id)
@@ -113,6 +114,7 @@ def reserve(
 
 def extend(caller: Caller, *, id: UUID, amount_nanos: int | None, seconds: int | None) -> Use:
     """Let what the caller has reserved grow, or live longer."""
+    _require_money(caller)
     try:
         return async_to_sync(token_holds.extend)(
             id=id, beneficiary=caller.organization_id, amount_nanos=amount_nanos, seconds=seconds
@@ -125,6 +127,7 @@ def extend(caller: Caller, *, id: UUID, amount_nanos: int | None, seconds: int |
 
 def capture(caller: Caller, *, id: UUID, amount_nanos: int, reference: str) -> Use:
     """Take what the caller's work came to."""
+    _require_money(caller)
     return token_holds.capture(
         id=id, beneficiary=caller.organization_id, amount_nanos=amount_nanos, reference=reference
     )
@@ -132,6 +135,7 @@ def capture(caller: Caller, *, id: UUID, amount_nanos: int, reference: str) -> U
 
 def release(caller: Caller, *, id: UUID) -> Use:
     """Give back what the caller has reserved."""
+    _require_money(caller)
     return async_to_sync(token_holds.release)(id=id, beneficiary=caller.organization_id)
 
 

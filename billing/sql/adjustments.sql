@@ -205,6 +205,8 @@ DECLARE
     taken bigint;
     posted bigint;
 BEGIN
+    -- What was set aside for others to spend comes back first. Tokens and their holds are taken before wallets.
+    PERFORM billing_end_tokens_of(organization);
     SELECT a.* INTO wallet FROM billing_account a
     WHERE a.kind = 'wallet' AND a.organization_id = organization FOR NO KEY UPDATE;
     SELECT a.* INTO known FROM billing_adjustment a WHERE a.id = request;

@@ -140,13 +140,13 @@ BEGIN
         SELECT u.i::integer AS i, u.amount, a.id AS account_id, h.id AS inside,
             CASE WHEN h.id IS NULL THEN a.credits_posted + a.credit_limit - a.debits_posted - a.debits_pending
                 ELSE h.amount - h.child_spent - h.child_reserved END AS room
-        FROM unnest(ids, organization_ids, amounts, idempotency_keys, parent_ids)
-            WITH ORDINALITY AS u (id, organization_id, amount, idempotency_key, parent_id, i)
+        FROM unnest(ids, organization_ids, amounts, idempotency_keys, parent_ids, kinds, token_ids)
+            WITH ORDINALITY AS u (id, organization_id, amount, idempotency_key, parent_id, kind, token_id, i)
         LEFT JOIN billing_account a ON a.kind = 'wallet' AND a.organization_id = u.organization_id
         LEFT JOIN billing_charge p ON p.id = u.parent_id AND p.organization_id = u.organization_id
         LEFT JOIN billing_hold h ON h.charge_id = p.id
         WHERE u.i = ANY (first)
-            AND (u.amount = 0 OR h.id IS NOT NULL OR a.status = 'open')
+            AND (u.amount = 0 OR a.status = 'open' OR h.id IS NOT NULL AND u.token_id IS NULL AND u.kind <> 'token')
             AND (u.parent_id IS NULL OR p.status = 'authorized' AND coalesce(cardinality(h.ancestors), 0) < 8)
             AND NOT EXISTS (SELECT FROM billing_charge c WHERE c.id = u.id)
             AND NOT EXISTS (
@@ -218,11 +218,11 @@ BEGIN
                 WHEN u.parent_id IS NOT NULL AND p.id IS NULL THEN 'no_parent'
                 WHEN p.status <> 'authorized' THEN 'parent_closed'
                 WHEN cardinality(h.ancestors) >= 8 THEN 'too_deep'
-                WHEN a.status <> 'open' AND h.id IS NULL THEN 'frozen'
+                WHEN a.status <> 'open' AND (h.id IS NULL OR u.token_id IS NOT NULL OR u.kind = 'token') THEN 'frozen'
                 ELSE 'insufficient'
             END AS outcome
-        FROM unnest(ids, organization_ids, run_ids, amounts, idempotency_keys, parent_ids)
-            WITH ORDINALITY AS u (id, organization_id, run_id, amount, idempotency_key, parent_id, i)
+        FROM unnest(ids, organization_ids, run_ids, amounts, idempotency_keys, parent_ids, kinds, token_ids)
+            WITH ORDINALITY AS u (id, organization_id, run_id, amount, idempotency_key, parent_id, kind, token_id, i)
         LEFT JOIN billing_charge c ON c.id = u.id
         LEFT JOIN billing_hold own ON own.charge_id = u.id
         LEFT JOIN billing_charge other
@@ -262,7 +262,7 @@ BEGIN
     PERFORM billing_lock(ids, '{}', '{}', '{}', '{}', '{}', '{}');
 
     WITH growing AS (
-        SELECT most.i::integer AS i, h.id, most.amount - h.amount AS growth, h.parent_id, h.account_id
+        SELECT most.i::integer AS i, h.id, most.amount - h.amount AS growth, h.parent_id, h.account_id, c.token_id
         FROM (
             SELECT u.id, max(u.amount) AS amount, min(u.i) AS i
             FROM unnest(ids, amounts) WITH ORDINALITY AS u (id, amount, i)
@@ -285,7 +285,9 @@ BEGIN
         JOIN billing_budgetwindow w ON w.id = b.window_id AND w.allowed IS NOT NULL
         UNION ALL
         SELECT g.i, g.id, g.growth, p.id::text, p.amount - p.child_spent - p.child_reserved
-        FROM growing g JOIN billing_hold p ON p.id = g.parent_id AND p.state = 'open'
+        FROM growing g
+        JOIN billing_hold p ON p.id = g.parent_id AND p.state = 'open'
+        JOIN billing_account a ON a.id = g.account_id AND (a.status = 'open' OR g.token_id IS NULL)
     )
     SELECT array_agg(d.i) AS items, array_agg(d.growth) AS amounts, array_agg(d.pot) AS pots,
         array_agg(d.room) AS rooms, array_agg(d.id::text) AS grows
@@ -308,7 +310,7 @@ BEGIN
                 WHEN h.id IS NULL THEN 'unknown'
                 WHEN h.state <> 'open' THEN 'closed'
                 WHEN h.amount >= u.amount THEN 'extended'
-                WHEN a.status <> 'open' AND h.parent_id IS NULL THEN 'frozen'
+                WHEN a.status <> 'open' AND (h.parent_id IS NULL OR c.token_id IS NOT NULL) THEN 'frozen'
                 ELSE 'insufficient'
             END AS outcome
         FROM unnest(ids, amounts) WITH ORDINALITY AS u (id, amount, i)

@@ -44,7 +44,8 @@ BEGIN
             END AS platform_due,
             CASE WHEN asked.platform_credential THEN asked.cost ELSE 0 END AS own_cost,
             h.amount - h.child_spent - h.child_reserved AS agreed, coalesce(h.ancestors[1], h.id) AS root_id,
-            a.credits_posted + a.credit_limit - a.debits_posted - a.debits_pending AS available
+            a.credits_posted + a.credit_limit - a.debits_posted - a.debits_pending AS available,
+            c.token_id IS NOT NULL AND h.parent_id IS NOT NULL AS is_of_token
         FROM asked
         JOIN billing_hold h ON h.id = asked.id AND h.state IN ('open', 'expired')
         JOIN billing_charge c ON c.id = h.charge_id
@@ -56,11 +57,15 @@ BEGIN
     ), drawn AS (
         SELECT b.i, b.excess, b.account_id::text AS pot, b.available AS room FROM beyond b WHERE b.excess > 0
         UNION ALL
-        SELECT b.i, b.excess, 'window ' || w.id, greatest(w.allowed - w.held - w.spent, 0)
+        SELECT b.i, b.excess, 'window ' || w.id, greatest(coalesce(w.allowed, w."limit") - w.held - w.spent, 0)
         FROM beyond b
         JOIN billing_holdbudget bound ON bound.hold_id = b.root_id
-        JOIN billing_budgetwindow w ON w.id = bound.window_id AND w.allowed IS NOT NULL
-        WHERE b.excess > 0
+        JOIN billing_budgetwindow w ON w.id = bound.window_id
+        JOIN billing_budget l ON l.id = w.budget_id
+        WHERE b.excess > 0 AND (w.allowed IS NOT NULL OR l.scope = 'token')
+        UNION ALL
+        -- What a token had set aside and got back may be spent by now: beyond it there is nothing of the token's.
+        SELECT b.i, b.excess, 'token of ' || b.id, 0 FROM beyond b WHERE b.excess > 0 AND b.is_of_token
     ), allotted AS (
         SELECT g.* FROM (
             SELECT array_agg(d.i) AS items, array_agg(d.excess) AS amounts, array_agg(d.pot) AS pots,

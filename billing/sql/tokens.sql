@@ -46,6 +46,7 @@ DECLARE
     giver billing_paymenttoken;
     known billing_paymenttoken;
     tree uuid;
+    asking billing_charge;
     starts timestamptz := now() + starts_in;
     ends timestamptz := now() + starts_in + lifetime;
     reason text;
@@ -88,11 +89,12 @@ BEGIN
 
     IF parent IS NOT NULL OR run IS NOT NULL THEN
         SELECT h.id INTO place FROM billing_hold h WHERE h.id = run AND h.organization_id = organization;
+        SELECT c.* INTO asking FROM billing_charge c WHERE c.id = run AND c.organization_id = organization;
         SELECT c.* INTO carved FROM billing_hold_many(ARRAY[billing_mint_token.id], ARRAY[organization],
             ARRAY[billing_mint_token.id], ARRAY[cap], ARRAY['token'], ARRAY['rb_pt_' || public_id],
-            ARRAY[coalesce(place, giver.hold_id)], ARRAY[NULL::uuid], ARRAY[NULL::uuid], ARRAY[NULL::bigint],
+            ARRAY[coalesce(place, giver.hold_id)], ARRAY[asking.agent_id], ARRAY[NULL::uuid], ARRAY[NULL::bigint],
             ARRAY[false], ARRAY[NULL::text], ARRAY[ceil(extract(epoch FROM ends - now()))::integer],
-            ARRAY[NULL::uuid], ARRAY[''], ARRAY[parent]) c;
+            ARRAY[asking.key_id], ARRAY[coalesce(asking.end_user, '')], ARRAY[parent]) c;
         IF carved.outcome <> 'held' THEN
             RETURN QUERY SELECT CASE
                 WHEN carved.outcome <> 'insufficient' THEN carved.outcome
@@ -189,6 +191,21 @@ BEGIN
         PERFORM pg_notify('robutler', 'token ' || e.id) FROM unnest(ended) e (id);
     END IF;
     RETURN QUERY SELECT unnest(ended);
+END
+$$;
+
+-- End all tokens of an organization: whoever does so takes its wallet, if at all, afterwards.
+CREATE OR REPLACE FUNCTION billing_end_tokens_of(organization uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+DECLARE
+    token uuid;
+BEGIN
+    FOR token IN
+        SELECT t.id FROM billing_paymenttoken t
+        WHERE t.organization_id = organization AND t.status = 'active' ORDER BY t.depth, t.id
+    LOOP
+        PERFORM billing_end_token(token, 'revoked');
+    END LOOP;
 END
 $$;
 

@@ -3,22 +3,30 @@
 import asyncio
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connections, transaction
 
-from billing import ledger, tokens
-from billing.errors import HoldClosed, InsufficientFunds, LedgerRefused, TokenCapExceeded, TokenRevoked
+from billing import adjustments, ledger, tokens, wallets
+from billing.errors import (
+    HoldClosed,
+    InsufficientFunds,
+    LedgerRefused,
+    TokenCapExceeded,
+    TokenRevoked,
+    WalletFrozen,
+)
 from billing.models import PaymentToken
-from billing.tokens import Permit
+from billing.tokens import Permit, Terms
 from tenants.models import Organization
 from tenants.threads import in_thread
 from tests import make
 from tests.billing import money
-from tests.billing.test_tokens import delegate, let_expire, mint, use
+from tests.billing.test_tokens import delegate, let_expire, mint, now, use
 
 
 @pytest.fixture
@@ -123,3 +131,87 @@ def test_the_end_of_a_token_waits_for_a_use_before_it_takes_what_the_use_needs(p
         cursor.execute("SELECT FROM billing_paymenttoken WHERE id = %s FOR SHARE NOWAIT", (root.id,))
         transaction.set_rollback(True, using="owner")
     assert ending.result(timeout=10) == 1
+
+
+def test_a_frozen_wallet_pays_by_no_token_however_much_that_has_set_aside(acme: Organization) -> None:
+    payer = make.wallet(acme, 1_000)
+    child = delegate(mint(payer, 900), 800)
+    under_way = use(payer, child, 100)
+    wallets.set_standing(organization_id=payer.id, standing="frozen", reason="looked at", actor="ann@example.test")
+
+    with pytest.raises(WalletFrozen):
+        use(payer, child, 50)
+    with pytest.raises(WalletFrozen):
+        delegate(child, 50)
+    with pytest.raises(WalletFrozen):
+        money.run(ledger.extend(id=under_way, amount_nanos=101))
+    assert money.settle(under_way, cost=80).charged_nanos == 80
+    assert money.broken_rules() == {}
+
+
+def test_a_chargeback_takes_what_was_set_aside_for_tokens(acme: Organization) -> None:
+    payer = make.wallet(acme, 1_000)
+    root = mint(payer, 900)
+    delegate(root, 800)
+
+    adjustments.charge_back(
+        id=uuid4(), organization_id=payer.id, amount_nanos=1_000, reason="stolen card", ticket="D-1", actor="ann"
+    )
+
+    assert ledger.balance(payer.id).posted == 0
+    assert now(root).state == "revoked"
+    assert money.broken_rules() == {}
+
+
+@pytest.mark.parametrize("is_child", [False, True])
+def test_no_late_settlement_passes_a_tokens_cap(acme: Organization, globex: Organization, *, is_child: bool) -> None:
+    payer = make.wallet(acme, 10_000)
+    root = mint(payer, 1_000 if is_child else 100)
+    permit = delegate(root, 100) if is_child else root
+    late = use(payer, permit, 100, creator=globex)
+    money.expire(late)
+    ledger.sweep_expired()
+    money.settle(use(payer, permit, 100, creator=globex), markup=100)
+    tokens.close(root.id, organization_id=payer.id)
+
+    assert money.settle(late, markup=100).charged_nanos == 0
+    assert ledger.balance(payer.id).posted == 9_900
+    assert money.broken_rules() == {}
+
+
+def test_a_run_that_reserves_nothing_mints_within_the_budgets_of_who_asked(acme: Organization) -> None:
+    payer = make.wallet(acme, 10_000)
+    make.budget(payer, 500, scope="end_user", subject="ann")
+    run_id = uuid4()
+    money.hold(payer, 0, id=run_id, end_user="ann")
+
+    with pytest.raises(InsufficientFunds):
+        tokens.mint_in_run(
+            id=uuid4(), organization_id=payer.id, run_id=run_id, parent=None,
+            terms=Terms(cap_nanos=501, lifetime=timedelta(minutes=5)),
+        )  # fmt: skip
+    tokens.mint_in_run(
+        id=uuid4(), organization_id=payer.id, run_id=run_id, parent=None,
+        terms=Terms(cap_nanos=500, lifetime=timedelta(minutes=5)),
+    )  # fmt: skip
+
+
+def test_the_tokens_of_a_run_end_beside_those_who_pass_them_on(acme: Organization) -> None:
+    payer = make.wallet(acme, 10_000)
+    for _ in range(10):
+        run_id = money.hold(payer, 0, id=uuid4())
+        minted = [
+            tokens.mint_in_run(
+                id=uuid4(), organization_id=payer.id, run_id=run_id, parent=None,
+                terms=Terms(cap_nanos=100, lifetime=timedelta(minutes=5), redelegate=True),
+            ).permit
+            for _ in range(3)
+        ]  # fmt: skip
+        answers = money.run(
+            at_once(
+                partial(tokens.close_of_run, run_id, organization_id=payer.id),
+                *(partial(delegate, permit, 10) for permit in minted),
+            )
+        )
+        assert answers[0] is None, answers
+    assert ledger.balance(payer.id).held == 0
