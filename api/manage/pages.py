@@ -20,7 +20,9 @@ class PageAsked(serializers.Serializer[Any]):
 class NumberedPageAsked(serializers.Serializer[Any]):
     """Which page of a list of numbered rows."""
 
-    after = serializers.IntegerField(required=False, min_value=1, help_text="The last row of the page before.")
+    after = serializers.IntegerField(
+        required=False, min_value=1, max_value=2**63 - 1, help_text="The last row of the page before."
+    )
     limit = serializers.IntegerField(required=False, default=DEFAULT, min_value=1, max_value=MOST_AT_ONCE)
 
 

@@ -23,9 +23,9 @@ class DaysAsked(serializers.Serializer[Any]):
     last = serializers.DateField()
 
     def validate(self, attrs: dict[str, date]) -> dict[str, date]:
-        """The last is not before the first."""
-        if attrs["last"] < attrs["first"]:
-            raise serializers.ValidationError({"last": "this is before 'first'."})
+        """The last is not before the first, and has a day after it."""
+        if not attrs["first"] <= attrs["last"] < date.max:
+            raise serializers.ValidationError({"last": "this is before 'first', or at the end of the calendar."})
         return attrs
 
 

@@ -12,6 +12,7 @@ from api.manage.amounts import NanosField, UsdField
 from api.manage.pages import page
 from api.manage.views import ManageView
 from billing import exports, statements
+from billing.months import month_named
 
 
 class StatementShown(serializers.Serializer[Any]):
@@ -80,7 +81,7 @@ class StatementCsv(ManageView):
 
 
 def _found(view: ManageView, period: str) -> Any:
-    row = statements.statement(view.caller.organization_id, period)
+    row = None if month_named(period) is None else statements.statement(view.caller.organization_id, period)
     if row is None:
         raise Http404
     return row

@@ -35,7 +35,7 @@ class UsageAsked(serializers.Serializer[Any]):
         for name in ("since", "until"):
             if attrs[name].minute or attrs[name].second or attrs[name].microsecond:
                 raise serializers.ValidationError({name: "give a whole hour, such as 2026-11-01T00:00:00Z."})
-        if not attrs["since"] < attrs["until"] <= attrs["since"] + timedelta(days=MOST_DAYS):
+        if not timedelta(0) < attrs["until"] - attrs["since"] <= timedelta(days=MOST_DAYS):
             raise serializers.ValidationError({"until": f"this is after 'since', by at most {MOST_DAYS} days."})
         return attrs
 

@@ -42,6 +42,7 @@ def test_a_statement_is_read_as_json_csv_and_pdf(closed: Any, acme_client: ApiCl
 
 def test_statements_of_others_are_not_there(closed: Any, globex_client: ApiClient) -> None:
     assert globex_client.get(f"{BILLING}/statements").json["data"] == []
+    assert globex_client.get(f"{BILLING}/statements/%00").status == 404
     for suffix in ("", ".json", ".pdf", ".csv"):
         assert globex_client.get(f"{BILLING}/statements/2026-01{suffix}").status == 404
 
@@ -133,6 +134,7 @@ def test_usage_is_split_and_adds_up_to_the_nanodollar(
         ({"since": "yesterday"}, "since"),
         ({"since": "2026-01-01T00:30:00Z"}, "since"),
         ({"until": "2020-01-01T00:00:00Z"}, "until"),
+        ({"since": "9999-12-31T00:00:00Z", "until": "9999-12-31T00:00:00Z"}, "until"),
         ({"group_by": "colour"}, "group_by"),
         ({"metric": "x"}, "metric"),
     ],
@@ -165,6 +167,7 @@ def test_staff_reads_the_books_and_takes_them_along(acme: Any, acme_client: ApiC
     assert f"organization:{acme.id}:wallet" in {line["debit"] for line in lines}
     assert runs.status_code == 200
     assert employee.get(f"{STAFF}/exports/secrets.csv?{days}").status_code == 404
+    assert employee.get(f"{STAFF}/pnl?first=9999-12-31&last=9999-12-31").status_code == 400
 
 
 @pytest.mark.parametrize("path", ["trial-balance", "pnl", "reconciliations", "exports/journal.csv", "payout-batches"])

@@ -17,7 +17,7 @@ def read(name):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0043_tightest_when_asked")]
+    dependencies = [("billing", "0044_sweeping_in_order")]
 
     operations = [
         read("holds.sql"),
