@@ -7,9 +7,7 @@ from django.db.models import QuerySet
 
 from billing.amounts import dollars
 from billing.models import Adjustment
-from billing.movements import alone, ask, check_amount, check_words, expect, note, working
-
-STATES = ("requested", "made", "rejected")
+from billing.movements import Kind, alone, check_amount, check_words, note
 
 
 def adjust(*, id: UUID, debit_id: int, credit_id: int, amount_nanos: int, reason: str, ticket: str, actor: str) -> str:
@@ -38,12 +36,7 @@ def reverse(*, id: UUID, group_id: int, reason: str, ticket: str, actor: str) ->
 
 def decide(*, id: UUID, approve: bool, actor: str) -> str:
     """A second person's word on an adjustment that awaits it; who comes later is told how it ended."""
-    with working("decide about an adjustment"):
-        waits = Adjustment.objects.filter(pk=id, state=Adjustment.State.REQUESTED).exists()
-        state = expect(ask("billing_decide_adjustment", id, approve, actor), done=STATES, what="adjustment", id=id)
-        if waits:
-            _note(id, state)
-    return state
+    return _KIND.decide(id=id, approve=approve, actor=actor)
 
 
 def charge_back(
@@ -59,15 +52,10 @@ def charge_back(
     """Book that a bank took a payment back: the wallet is frozen and gives what it has; the rest is a loss."""
     check_amount(amount_nanos)
     check_words(reason=reason, ticket=ticket)
-    with working(f"chargeback: {reason}"):
-        is_new = not Adjustment.objects.filter(pk=id).exists()
-        outcome = ask(
-            "billing_charge_back", id, organization_id, amount_nanos, top_up_id, reason[:200], ticket[:64], actor
-        )
-        state = expect(outcome, done=STATES, what="chargeback", id=id)
-        if is_new:
-            _note(id, state)
-    return state
+    return _KIND.enter(
+        "billing_charge_back", id, organization_id, amount_nanos, top_up_id, reason[:200], ticket[:64], actor,
+        reason=f"chargeback: {reason}", what="chargeback",
+    )  # fmt: skip
 
 
 def adjustments() -> QuerySet[Adjustment]:
@@ -85,19 +73,21 @@ def _ask(
 ) -> str:
     check_amount(what[-1])
     check_words(reason=reason, ticket=ticket)
-    with working(f"{kind}: {reason}"):
-        is_new = not Adjustment.objects.filter(pk=id).exists()
-        most = alone(settings.ROBUTLER.adjustment_alone_usd)
-        outcome = ask("billing_adjust", id, kind, *what, reason[:200], ticket[:64], actor, most)
-        state = expect(outcome, done=STATES, what=kind.replace("_", "-"), id=id)
-        if is_new:
-            _note(id, state)
-    return state
+    most = alone(settings.ROBUTLER.adjustment_alone_usd)
+    return _KIND.enter(
+        "billing_adjust", id, kind, *what, reason[:200], ticket[:64], actor, most,
+        reason=f"{kind}: {reason}", what=kind.replace("_", "-"),
+    )  # fmt: skip
 
 
-def _note(id: UUID, state: str) -> None:
-    row = Adjustment.objects.get(pk=id)
+def _note(row: Adjustment, state: str) -> None:
     note(
         f"{row.kind}.{state}", row, organization_id=row.organization_id, amount=dollars(row.amount), reason=row.reason,
         ticket=row.ticket, debit=row.debit, credit=row.credit, reverses=row.reverses,
     )  # fmt: skip
+
+
+_KIND = Kind(
+    model=Adjustment, what="adjustment", decides="billing_decide_adjustment", states=("requested", "made", "rejected"),
+    waiting=Adjustment.State.REQUESTED, note=_note,
+)  # fmt: skip

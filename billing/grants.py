@@ -10,11 +10,10 @@ from django.db.models.functions import Now
 
 from billing.amounts import dollars
 from billing.models import Grant
-from billing.movements import alone, ask, check_amount, check_words, expect, note, working
+from billing.movements import Kind, alone, ask, check_amount, check_words, note, working
 
 Source = Literal["promo", "plan", "referral", "goodwill", "bonus"]
 CostBasis = Literal["paid", "zero"]
-STATES = ("requested", "given", "rejected")
 USUAL_PRIORITY = 50
 BATCH = 200
 """So many movements of a wallet are looked at under one lock of it."""
@@ -39,26 +38,15 @@ def give(
     """
     check_amount(amount_nanos)
     check_words(reason=reason)
-    with working(f"grant: {reason}"):
-        is_new = not Grant.objects.filter(pk=id).exists()
-        outcome = ask(
-            "billing_give", id, organization_id, source, amount_nanos, cost_basis, priority, expires_at, reason[:200],
-            actor, alone(settings.ROBUTLER.grant_alone_usd),
-        )  # fmt: skip
-        state = expect(outcome, done=STATES, what="grant", id=id)
-        if is_new:
-            _note(id, state)
-    return state
+    return _KIND.enter(
+        "billing_give", id, organization_id, source, amount_nanos, cost_basis, priority, expires_at, reason[:200],
+        actor, alone(settings.ROBUTLER.grant_alone_usd), reason=f"grant: {reason}",
+    )  # fmt: skip
 
 
 def decide(*, id: UUID, approve: bool, actor: str) -> str:
     """A second person's word on credit that awaits it; who comes later is told how it ended."""
-    with working("decide about a grant"):
-        waits = Grant.objects.filter(pk=id, state=Grant.State.REQUESTED).exists()
-        state = expect(ask("billing_decide_grant", id, approve, actor), done=STATES, what="grant", id=id)
-        if waits:
-            _note(id, state)
-    return state
+    return _KIND.decide(id=id, approve=approve, actor=actor)
 
 
 def grants_of(organization_id: UUID) -> QuerySet[Grant]:
@@ -106,9 +94,14 @@ def _live() -> QuerySet[Grant]:
     return Grant.objects.filter(state=Grant.State.GIVEN, used__lt=F("amount"))
 
 
-def _note(id: UUID, state: str) -> None:
-    row = Grant.objects.get(pk=id)
+def _note(row: Grant, state: str) -> None:
     note(
         f"grant.{state}", row, organization_id=row.organization_id, amount=dollars(row.amount), source=row.source,
         reason=row.reason, expires_at=row.expires_at,
     )  # fmt: skip
+
+
+_KIND = Kind(
+    model=Grant, what="grant", decides="billing_decide_grant", states=("requested", "given", "rejected"),
+    waiting=Grant.State.REQUESTED, note=_note,
+)  # fmt: skip

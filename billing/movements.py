@@ -1,7 +1,8 @@
 """Movements that people ask for: how the ledger is asked, what its refusals mean, and that it is written down."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -53,6 +54,41 @@ def working(reason: str) -> AbstractContextManager[Any]:
     stack.enter_context(platform_context(reason=reason[:500]))
     stack.enter_context(atomic())
     return stack
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """Movements of a kind: their rows, the states that an answer may name, the one that waits for a second person, and
+    what the audit log keeps of one.
+    """
+
+    model: type[models.Model]
+    what: str
+    decides: str
+    states: tuple[str, ...]
+    waiting: str
+    note: Callable[[Any, str], None]
+
+    def enter(self, function: str, id: UUID, *values: Any, reason: str, what: str = "") -> str:
+        """Ask the ledger for one, which moves once per id, and write down a new one; answers its state."""
+        with working(reason):
+            is_new = not self._rows(id).exists()
+            state = expect(ask(function, id, *values), done=self.states, what=what or self.what, id=id)
+            if is_new:
+                self.note(self._rows(id).get(), state)
+        return state
+
+    def decide(self, *, id: UUID, approve: bool, actor: str) -> str:
+        """A second person's word on one that awaits it; who comes later is told how it ended."""
+        with working(f"decide about a movement: {self.what}"):
+            waits = self._rows(id).filter(state=self.waiting).exists()
+            state = expect(ask(self.decides, id, approve, actor), done=self.states, what=self.what, id=id)
+            if waits:
+                self.note(self._rows(id).get(), state)
+        return state
+
+    def _rows(self, id: UUID) -> models.QuerySet[Any]:
+        return self.model._default_manager.filter(pk=id)
 
 
 def expect(outcome: str, *, done: tuple[str, ...], what: str, id: UUID) -> str:

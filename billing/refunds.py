@@ -8,11 +8,10 @@ from django.db.models import QuerySet
 
 from billing.amounts import dollars
 from billing.models import Refund
-from billing.movements import alone, ask, check_amount, check_words, expect, note, working
+from billing.movements import Kind, alone, ask, check_amount, check_words, note, working
 
 Reason = Literal["quality", "fault", "duplicate", "fraud", "dispute", "goodwill"]
 State = Literal["requested", "made", "rejected"]
-STATES = ("requested", "made", "rejected")
 
 
 def refund(
@@ -26,26 +25,16 @@ def refund(
     """
     check_amount(amount_nanos)
     check_words(remark=remark)
-    with working(f"refund: {remark}"):
-        is_new = not Refund.objects.filter(pk=id).exists()
-        most = alone(settings.ROBUTLER.refund_alone_usd)
-        outcome = ask(
-            "billing_refund_settlement", id, hold_id, amount_nanos, clawback, reason, remark[:200], actor, most
-        )
-        state = expect(outcome, done=STATES, what="refund", id=id)
-        if is_new:
-            _note(id, state)
-    return state
+    most = alone(settings.ROBUTLER.refund_alone_usd)
+    return _KIND.enter(
+        "billing_refund_settlement", id, hold_id, amount_nanos, clawback, reason, remark[:200], actor, most,
+        reason=f"refund: {remark}",
+    )  # fmt: skip
 
 
 def decide(*, id: UUID, approve: bool, actor: str) -> str:
     """A second person's word on a refund that awaits it; who comes later is told how it ended."""
-    with working("decide about a refund"):
-        waits = Refund.objects.filter(pk=id, state=Refund.State.REQUESTED).exists()
-        state = expect(ask("billing_decide_refund", id, approve, actor), done=STATES, what="refund", id=id)
-        if waits:
-            _note(id, state)
-    return state
+    return _KIND.decide(id=id, approve=approve, actor=actor)
 
 
 def refundable(hold_id: UUID) -> int:
@@ -60,9 +49,14 @@ def refunds(*, hold_id: UUID | None = None) -> QuerySet[Refund]:
     return rows if hold_id is None else rows.filter(settlement_id=hold_id)
 
 
-def _note(id: UUID, state: str) -> None:
-    row = Refund.objects.get(pk=id)
+def _note(row: Refund, state: str) -> None:
     note(
         f"refund.{state}", row, organization_id=row.organization_id, amount=dollars(row.amount), reason=row.reason,
         note=row.note, hold=row.settlement_id, clawback=row.clawback,
     )  # fmt: skip
+
+
+_KIND = Kind(
+    model=Refund, what="refund", decides="billing_decide_refund", states=("requested", "made", "rejected"),
+    waiting=Refund.State.REQUESTED, note=_note,
+)  # fmt: skip

@@ -4,12 +4,11 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import QuerySet
 
 from billing.amounts import NANOS_PER_DOLLAR, dollars
 from billing.errors import MovementRefused
 from billing.models import TopUp
-from billing.movements import alone, ask, check_amount, check_words, expect, note, working
+from billing.movements import Kind, alone, check_amount, check_words, note
 
 STATES = ("created", "pending", "credited", "failed", "canceled", "refunded", "disputed")
 MOST_DOLLARS = 1_000_000
@@ -42,34 +41,23 @@ def enter(*, id: UUID, organization_id: UUID, amount_nanos: int, reference: str,
     """
     check_amount(amount_nanos)
     check_words(reference=reference)
-    with working(f"top-up {reference}"):
-        is_new = not TopUp.objects.filter(pk=id).exists()
-        most = alone(settings.ROBUTLER.top_up_approval_usd) - 1
-        outcome = ask(
-            "billing_announce_top_up", id, organization_id, amount_nanos, "manual", reference[:200], actor, most
-        )
-        state = expect(outcome, done=STATES, what="top-up", id=id)
-        if is_new:
-            _note(id, state)
-    return state
+    most = alone(settings.ROBUTLER.top_up_approval_usd) - 1
+    return _KIND.enter(
+        "billing_announce_top_up", id, organization_id, amount_nanos, "manual", reference[:200], actor, most,
+        reason=f"top-up {reference}",
+    )  # fmt: skip
 
 
 def decide(*, id: UUID, approve: bool, actor: str) -> str:
     """A second person's word on money that awaits it; who comes later is told how it ended."""
-    with working("decide about a top-up"):
-        waits = TopUp.objects.filter(pk=id, state=TopUp.State.PENDING).exists()
-        state = expect(ask("billing_decide_top_up", id, approve, actor), done=STATES, what="top-up", id=id)
-        if waits:
-            _note(id, state)
-    return state
+    return _KIND.decide(id=id, approve=approve, actor=actor)
 
 
-def top_ups_of(organization_id: UUID) -> QuerySet[TopUp]:
-    """An organization's top-ups, as far as the context may see them, the latest first."""
-    return TopUp.objects.filter(organization_id=organization_id).order_by("-created_at", "-id")
-
-
-def _note(id: UUID, state: str) -> None:
-    row = TopUp.objects.get(pk=id)
+def _note(row: TopUp, state: str) -> None:
     action = "wallet.topped_up" if state == TopUp.State.CREDITED else f"top_up.{state}"
     note(action, row, organization_id=row.organization_id, amount=dollars(row.amount), reference=row.reference)
+
+
+_KIND = Kind(
+    model=TopUp, what="top-up", decides="billing_decide_top_up", states=STATES, waiting=TopUp.State.PENDING, note=_note
+)
