@@ -17,7 +17,7 @@ BEGIN
     FROM billing_budgets_for(organization_ids, key_ids, agent_ids, end_users, token_ids) m
     CROSS JOIN LATERAL (
         SELECT latest.* FROM billing_budgetwindow latest
-        WHERE latest.budget_id = m.budget_id ORDER BY latest.starts_at DESC LIMIT 1
+        WHERE latest.budget_id = m.budget_id AND latest.starts_at <= now() ORDER BY latest.starts_at DESC LIMIT 1
     ) w
     WHERE w.ends_at IS NULL OR w.ends_at > now();
 END
@@ -165,6 +165,8 @@ DECLARE
     known billing_budget;
 BEGIN
     PERFORM billing_refuse_strangers('{}', ARRAY[organization]);
+    -- Who opens holds meanwhile has looked for budgets before it took locks, and must not meet another one afterwards.
+    PERFORM pg_advisory_xact_lock(hashtextextended('billing_budgets:' || organization, 0));
     BEGIN
         PERFORM now() AT TIME ZONE billing_set_budget.time_zone;
     EXCEPTION WHEN invalid_parameter_value THEN
@@ -209,6 +211,7 @@ BEGIN
     IF NOT FOUND THEN
         RETURN 'unknown';
     END IF;
+    PERFORM FROM billing_budgetwindow w WHERE w.budget_id = billing_end_budget.id ORDER BY w.id FOR NO KEY UPDATE;
     UPDATE billing_budgetwindow w SET allowed = NULL
     WHERE w.budget_id = billing_end_budget.id AND w.allowed IS NOT NULL;
     RETURN 'ended';

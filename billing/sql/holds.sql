@@ -22,7 +22,8 @@ END
 $$;
 
 -- Everybody takes holds first, leaves before what they were carved out of, then budget windows, then wallets, each in the
--- order of their keys, so nobody waits in a circle. Holds that are still to be opened are named by whom they are for.
+-- order of their keys, so nobody waits in a circle. Holds that are still to be opened are named by whom they are for: no
+-- budget of theirs is set until that is done.
 CREATE OR REPLACE FUNCTION billing_lock(
     hold_ids uuid[], organization_ids uuid[], parent_ids uuid[], key_ids uuid[], agent_ids uuid[], end_users text[],
     token_ids uuid[]
@@ -34,6 +35,10 @@ DECLARE
     wallets bigint[];
 BEGIN
     PERFORM billing_refuse_strangers(hold_ids, organization_ids);
+    PERFORM pg_advisory_xact_lock_shared(payer.key) FROM (
+        SELECT DISTINCT hashtextextended('billing_budgets:' || u.id, 0) AS key FROM unnest(organization_ids) AS u (id)
+        ORDER BY key
+    ) payer;
 
     SELECT coalesce(array_agg(DISTINCT t.id), '{}') INTO tree FROM (
         SELECT unnest(h.ancestors || h.id) AS id FROM billing_hold h WHERE h.id = ANY (hold_ids)
