@@ -43,11 +43,6 @@ def entered(client: Client, address: str, **changes: Any) -> tuple[Form, Any]:
     return sent, client.post(address, sent, follow=True)
 
 
-def latest(model: type[Model]) -> Any:
-    with platform_context(reason="a test"):
-        return model._default_manager.select_related("organization").latest("pk")
-
-
 def decided(client: Client, row: Any, word: str) -> Any:
     """Approve one, or reject it."""
     address = reverse(f"admin:billing_{row._meta.model_name}_{word}", args=(row.pk,))
@@ -122,7 +117,8 @@ def test_f63_two_people_approve_the_same_refund_and_it_is_made_once(
         remark="it broke",
         clawback="on",
     )
-    row = latest(Refund)
+    with money.everything():
+        row = Refund.objects.get(settlement_id=hold)
     before = ledger.balance(payer.id).posted
 
     decided(ben, row, "approve")

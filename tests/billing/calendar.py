@@ -52,7 +52,7 @@ def post(organization: Organization, kind: str, nanos: int) -> None:
             WITH wallet AS MATERIALIZED (
                 SELECT id FROM billing_account WHERE organization_id = %(organization)s AND kind = 'wallet'
                 FOR NO KEY UPDATE
-            ), other AS (SELECT billing_platform_account('suspense') AS id)
+            ), other AS (SELECT billing_platform_account('rounding') AS id)
             SELECT billing_post(%(key)s, %(kind)s, %(organization)s, 'test', 'test', NULL,
                 ARRAY[CASE WHEN %(nanos)s > 0 THEN other.id ELSE wallet.id END],
                 ARRAY[CASE WHEN %(nanos)s > 0 THEN wallet.id ELSE other.id END], ARRAY[abs(%(nanos)s)::bigint])
