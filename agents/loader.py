@@ -89,6 +89,11 @@ def _build(version: Resolved) -> BaseAgent:
         raise AgentMisconfigured(str(error)) from error
 
 
+def candidate(model: str, chosen: Mapping[str, Mapping[str, Any]]) -> Candidate:
+    """A model on the skill that would serve it, with these skills switched on. Raises AgentMisconfigured."""
+    return Candidate(model=model, skill=_serving(model, {name: _skill(name, chosen[name]) for name in chosen}))
+
+
 def _serving(model: str, skills: Mapping[str, Skill]) -> ModelSkill:
     name = registry.model_skill_for(model, chosen=skills)
     skill = skills.get(name) or _skill(name, {})

@@ -84,14 +84,15 @@ class Reader(asyncio.Protocol):
             self.answer.set_exception(ConnectionError(why))
 
 
-def request_bytes(*, port: int, path: str, key: str, model: str, stream: bool) -> bytes:
+def request_bytes(*, port: int, path: str, key: str, model: str, stream: bool, payment_token: str = "") -> bytes:
     """The whole HTTP request for one completion."""
     body = msgspec.json.encode(
         {"model": model, "stream": stream, "messages": [{"role": "user", "content": "Say something."}]}
     )
+    paid_by = f"X-Payment-Token: {payment_token}\r\n" if payment_token else ""
     head = (
         f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAuthorization: Bearer {key}\r\n"
-        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"{paid_by}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     return head.encode() + body
 
@@ -149,6 +150,7 @@ async def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--path", default="/v1/chat/completions")
     parser.add_argument("--key", default="none")
+    parser.add_argument("--payment-token", default="", help="who pays in place of the key's wallet")
     parser.add_argument("--model", required=True)
     parser.add_argument("--stream", action="store_true")
     parser.add_argument("--connections", type=int, default=64)
@@ -156,7 +158,14 @@ async def main() -> None:
     parser.add_argument("--streams", type=int, default=0, help="open this many streams once, instead of a closed loop")
     parser.add_argument("--ramp-s", type=float, default=2.0)
     asked = parser.parse_args()
-    request = request_bytes(port=asked.port, path=asked.path, key=asked.key, model=asked.model, stream=asked.stream)
+    request = request_bytes(
+        port=asked.port,
+        path=asked.path,
+        key=asked.key,
+        model=asked.model,
+        stream=asked.stream,
+        payment_token=asked.payment_token,
+    )
     if asked.streams:
         figures = await open_streams(port=asked.port, request=request, streams=asked.streams, ramp_s=asked.ramp_s)
     else:

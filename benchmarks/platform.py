@@ -28,10 +28,17 @@ def platform_under_test(upstream: int, *, models: Sequence[str]) -> Generator[Sy
     """Start everything that serves a completion, with agents that think with the upstream's models."""
     with database_under_test() as place:
         environment = {**place, "ROBUTLER_OUTBOUND_ALLOW": f"127.0.0.1:{upstream}", **_LIFTED}
-        key = _prepare(environment, upstream, models)
+        prepared = _prepare(environment, upstream, models)
         port = free_port()
         with running("manage", "serve", "--port", str(port), port=port, cpu=0, environment=environment) as process_id:
-            yield System(name="robutler", port=port, process_id=process_id, key=key, models={m: m for m in models})
+            yield System(
+                name="robutler",
+                port=port,
+                process_id=process_id,
+                key=prepared["api_key"],
+                models={m: m for m in models},
+                payment_token=prepared["payment_token"],
+            )
 
 
 @contextmanager
@@ -53,7 +60,7 @@ def database_under_test() -> Generator[dict[str, str]]:
         shutil.rmtree(var_dir, ignore_errors=True)
 
 
-def _prepare(environment: dict[str, str], upstream: int, models: Sequence[str]) -> str:
+def _prepare(environment: dict[str, str], upstream: int, models: Sequence[str]) -> dict[str, str]:
     ended = subprocess.run(  # our own module
         [sys.executable, "-m", "benchmarks.tenant", f"http://127.0.0.1:{upstream}/v1", *models],
         env={**os.environ, **environment},
@@ -61,8 +68,8 @@ def _prepare(environment: dict[str, str], upstream: int, models: Sequence[str]) 
         capture_output=True,
         text=True,
     )
-    key: str = json.loads(ended.stdout)["api_key"]
-    return key
+    prepared: dict[str, str] = json.loads(ended.stdout)
+    return prepared
 
 
 def _manage(environment: dict[str, str], *arguments: str) -> None:

@@ -32,6 +32,8 @@ class System:
     process_id: int
     key: str
     models: dict[str, str]
+    payment_token: str = ""
+    """Of money that was set aside within what another token allows."""
 
 
 @dataclass(frozen=True, kw_only=True)

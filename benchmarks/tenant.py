@@ -1,8 +1,9 @@
-"""Gives the platform under test an organization with money, a key, and two agents per model, one of them free."""
+"""Gives the platform under test an organization with money, a key, agents per model: free, priced, with a budget."""
 
 import argparse
 import json
 import sys
+from datetime import timedelta
 from uuid import UUID
 
 import django
@@ -10,7 +11,7 @@ import django
 django.setup()
 
 from agents.services import publishing  # noqa: E402  # Django must be set up first
-from billing import top_ups  # noqa: E402
+from billing import budgets, tokens, top_ups  # noqa: E402
 from tenants.context import organization_context, platform_context  # noqa: E402
 from tenants.ids import uuid7  # noqa: E402
 from tenants.secret import Secret  # noqa: E402
@@ -22,10 +23,10 @@ PRICE_PER_RUN_NANOS = 1_000
 
 
 def credit(organization_id: UUID) -> None:
-    """Much money, which takes two people."""
-    id = uuid7()
-    top_ups.enter(id=id, organization_id=organization_id, amount_nanos=TOP_UP_NANOS, reference="bench", actor="one")
-    top_ups.decide(id=id, approve=True, actor="another")
+    """As much money as one person may enter."""
+    top_ups.enter(
+        id=uuid7(), organization_id=organization_id, amount_nanos=TOP_UP_NANOS, reference="bench", actor="bench"
+    )
 
 
 def main() -> None:
@@ -54,8 +55,36 @@ def main() -> None:
                 slug=f"free-{model}", name=model, model=f"openai/{model}", input_price_pico=0, output_price_pico=0
             )
             publishing.publish(free)
+            limited = publishing.create_agent(
+                slug=f"limited-{model}", name=model, model=f"openai/{model}", price_per_run_nanos=PRICE_PER_RUN_NANOS
+            )
+            publishing.publish(limited)
+            _limit("agent", str(limited.id))
         _, key = issue_key(organization_id=organization.id, name="bench")
-    sys.stdout.write(json.dumps({"api_key": key.reveal()}))
+    sys.stdout.write(json.dumps({"api_key": key.reveal(), "payment_token": _payment_token(organization.id)}))
+
+
+def _limit(scope: str, subject: str) -> None:
+    """A hard budget that will not be used up."""
+    budgets.set_budget(
+        id=uuid7(),
+        scope=scope,
+        subject=subject,
+        period="day",
+        time_zone="UTC",
+        limit_nanos=TOP_UP_NANOS,
+        mode="hard",
+        actor="bench",
+    )
+
+
+def _payment_token(organization_id: UUID) -> str:
+    """A token whose cap is set aside, within another that is a limit on the wallet."""
+    terms = tokens.Terms(cap_nanos=TOP_UP_NANOS // 4, lifetime=timedelta(hours=12), redelegate=True)
+    root = tokens.mint(id=uuid7(), organization_id=organization_id, terms=terms, actor="bench")
+    child = tokens.delegate(id=uuid7(), parent=root.permit, terms=tokens.Terms(cap_nanos=TOP_UP_NANOS // 8))
+    assert child.secret is not None
+    return child.secret.reveal()
 
 
 if __name__ == "__main__":

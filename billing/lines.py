@@ -33,6 +33,11 @@ class Line:
     attempt: int = 1
     upstream_request_id: str = ""
 
+    @property
+    def is_estimated(self) -> bool:
+        """Whether neither the provider nor the tool itself measured it."""
+        return self.source not in ("provider", "tool")
+
 
 def as_json(lines: Sequence[Line]) -> str | None:
     """The lines as the ledger's functions take them; nothing for none."""

@@ -6,15 +6,17 @@ from django import forms
 from django.core.exceptions import ValidationError
 from unfold import widgets
 
-from agents.admin.agent_layout import LIMITS, PRICE_FIELDS, SAMPLING, TEXT_FIELDS
+from agents.admin.agent_layout import LIMITS, PRICE_FIELDS, SAMPLING, TEXT_FIELDS, tool_field
 from agents.admin.option_fields import Choices, beyond_forms, fields_for, values_from
-from agents.admin.skills_offered import offered_skills
+from agents.admin.skills_offered import offered_skills, offered_tools
 from agents.models import Agent
+from agents.models.definition import MAX_PER_RUN_NANOS
 from agents.sampling import LOCKABLE, Limits, Sampling
 from agents.services.drafts import SkillChoice, check_options, check_settings
 from agents.services.publishing import skills_of
+from agents.services.tool_prices import OfferedTool
 from agents.slugs import check_slug
-from billing.amounts import NANOS_PER_DOLLAR, PICOS_PER_DOLLAR_A_MILLION, plain
+from billing.amounts import NANOS_PER_DOLLAR, PICOS_PER_DOLLAR_A_MILLION, dollars, plain
 from billing.dollar_fields import DollarsField
 from skills.sdk import Skill
 
@@ -73,6 +75,7 @@ class AgentForm(forms.ModelForm):
         shown: dict[str, Any] = {f"{LIMITS}.{name}": value for name, value in draft.limits.items()}
         shown |= {f"{SAMPLING}.{name}": _lines(value) for name, value in draft.sampling.items()}
         shown |= {name: getattr(draft, name) for name in PRICE_FIELDS[:3]} | {"locked": draft.locked}
+        shown |= {tool_field(name): nanos for name, nanos in draft.tool_prices.items()}
         shown["markup_percent"] = plain(draft.markup_bps, scale=100)
         shown["seen_at"] = draft.updated_at.isoformat() if draft.updated_at else ""
         for choice in skills_of(draft) if draft.pk and not draft._state.adding else ():
@@ -131,10 +134,17 @@ class AgentForm(forms.ModelForm):
             "price_per_run_nanos": cleaned.get("price_per_run_nanos") or 0,
             "input_price_pico": cleaned.get("input_price_pico"),
             "output_price_pico": cleaned.get("output_price_pico"),
+            "tool_prices": self._tool_prices(),
             "markup_bps": int((cleaned.get("markup_percent") or 0) * 100),
             "sampling": self._part(SAMPLING, Sampling) | self._beyond(SAMPLING, Sampling, self.instance.sampling),
             "limits": self._part(LIMITS, Limits),
         }
+
+    def _tool_prices(self) -> dict[str, int]:
+        """The owner's prices of tools; those of tools that the page does not know stay as they are."""
+        kept = {name: nanos for name, nanos in self.instance.tool_prices.items() if tool_field(name) not in self.fields}
+        asked = {name: self.cleaned_data.get(tool_field(name)) for _, tool in offered_tools() for name in (tool.name,)}
+        return kept | {name: nanos for name, nanos in asked.items() if nanos is not None}
 
     def _part(self, part: str, options: Any) -> dict[str, Any]:
         prefix = f"{part}."
@@ -162,9 +172,21 @@ def form_class(*, credentials: Choices) -> type[AgentForm]:
             required=False, label="Use this skill", widget=widgets.UnfoldBooleanSwitchWidget()
         )
         fields |= _prefixed(name, fields_for(skill.Options, credentials=credentials))
+    fields |= {tool_field(tool.name): _price_field(name, tool) for name, tool in offered_tools()}
     fields |= _prefixed(SAMPLING, fields_for(Sampling, credentials=()))
     fields |= _prefixed(LIMITS, fields_for(Limits, credentials=()))
     return type("AgentFormWithSkills", (AgentForm,), fields)
+
+
+def _price_field(skill: str, tool: OfferedTool) -> forms.Field:
+    own = {None: "what each call comes to", 0: "free"}.get(tool.nanos) or dollars(tool.nanos or 0)
+    return DollarsField(
+        scale=NANOS_PER_DOLLAR,
+        most=MAX_PER_RUN_NANOS,
+        required=False,
+        label=f"Price of {tool.name} ($ per call)",
+        help_text=f"A tool of the skill {skill}. Leave empty for its own price: {own}.",
+    )
 
 
 def _prefixed(part: str, fields: dict[str, forms.Field]) -> dict[str, forms.Field]:

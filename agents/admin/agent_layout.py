@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from agents.admin.option_fields import beyond_forms, fields_for
-from agents.admin.skills_offered import offered_skills
+from agents.admin.skills_offered import offered_skills, offered_tools
 from agents.sampling import Limits, Sampling
 
 Groups = Sequence[tuple[str | None, dict[str, Any]]]
@@ -24,13 +24,18 @@ def to_edit() -> Groups:
     return [
         (None, {"fields": list(TEXT_FIELDS)}),
         *((name, _card(name, skill)) for name, skill in offered_skills()),
-        ("Price", {"fields": list(PRICE_FIELDS), "classes": ["tab"]}),
+        ("Price", {"fields": [*PRICE_FIELDS, *map(tool_field, _tool_names())], "classes": ["tab"]}),
         (
             "Model parameters",
             {"fields": [*_names(SAMPLING, Sampling), "locked", "drop_unsupported"], "classes": ["tab"]},
         ),
         ("Limits", {"fields": [*_names(LIMITS, Limits), "on_disconnect", "keeps_content"], "classes": ["tab"]}),
     ]
+
+
+def tool_field(tool: str) -> str:
+    """The name of the field with the price of a tool."""
+    return f"tool_prices.{tool}"
 
 
 def to_read() -> Groups:
@@ -50,6 +55,10 @@ def _described(skill: Any) -> str:
     said = (skill.__doc__ or "").strip().partition("\n")[0]
     beyond = ", ".join(name.replace("_", " ") for name in beyond_forms(skill.Options))
     return f"{said} Its {beyond} cannot be edited on this page; saving keeps them as they are." if beyond else said
+
+
+def _tool_names() -> list[str]:
+    return [tool.name for _, tool in offered_tools()]
 
 
 def _names(part: str, options: Any) -> list[str]:

@@ -10,6 +10,7 @@ from unfold.decorators import action, display
 
 from agents.admin import agent_layout
 from agents.admin.agent_form import AgentForm, form_class
+from agents.admin.example_bills import example_shown
 from agents.admin.known_models import known_models
 from agents.errors import InvalidDraft, NotPublished
 from agents.models import Agent, AgentVersion
@@ -44,6 +45,8 @@ def price_of(agent: Agent) -> str:
             asked.append(f"${plain(pico, scale=PICOS_PER_DOLLAR_A_MILLION)} per 1 M {name} tokens")
     if agent.markup_bps:
         asked.append(f"{plain(agent.markup_bps, scale=100)} % of the model's cost")
+    for name, nanos in sorted(agent.tool_prices.items()):
+        asked.append(f"{dollars(nanos)} per call of {name}")
     return ", ".join(asked)
 
 
@@ -200,7 +203,12 @@ class MemberAgentAdmin(MemberAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> Any:
         versions = AgentVersion.objects.filter(agent_id=uuid_or_404(object_id)).select_related("agent")
-        shown = {"versions": versions.order_by("-number")[:50], "organization_slug": seat_of(request).organization.slug}
+        shown: dict[str, Any] = {
+            "versions": versions.order_by("-number")[:50],
+            "organization_slug": seat_of(request).organization.slug,
+        }
+        if agent := self.get_queryset(request).filter(pk=object_id).first():
+            shown["example"] = example_shown(agent)
         money = budgets_shown(request, "agent", object_id)
         return super().change_view(request, object_id, form_url, {**(extra_context or {}), **shown, **money})
 

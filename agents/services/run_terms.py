@@ -9,7 +9,7 @@ from agents.runtime.agent import BaseAgent
 from agents.runtime.answering import Candidate
 from agents.selectors import Resolved
 from billing import pricing
-from billing.pricing import PriceTerms
+from billing.pricing import AgentPrice, PriceTerms
 from skills.sdk import ModelUnauthorized, NotAvailable
 
 
@@ -49,6 +49,18 @@ async def run_terms(payer_id: UUID, version: Resolved, agent: BaseAgent, secrets
         if its.platform_credential == payment.platform_credential:
             priced[candidate] = await _priced(candidate, its, payer_id, version)
     return RunTerms(own=await _priced(own, payment, payer_id, version), fallbacks=priced)
+
+
+async def terms_for_strangers(candidate: Candidate, price: AgentPrice, secrets: OwnersSecrets) -> PriceTerms:
+    """What somebody else's run of this model costs at this price. Raises PriceUnavailable and ModelUnauthorized."""
+    payment = await _payment(candidate, secrets)
+    return await pricing.terms(
+        model=candidate.model,
+        agent_price=price,
+        platform_credential=payment.platform_credential,
+        owner_is_payer=False,
+        unpriced_allowed=payment.unpriced_allowed,
+    )
 
 
 async def _payment(candidate: Candidate, secrets: OwnersSecrets) -> _Payment:

@@ -1,12 +1,12 @@
 """What a run came to, for its page: the lines of its bill, how they add up to the charge, and which money moved."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from billing.amounts import dollars, plain
-from billing.lines import Part
+from billing.lines import Line, Part
 from billing.models import Hold, Settlement, Transfer, TransferGroup, UsageLine
 from billing.selectors import sums_of
 
@@ -64,10 +64,15 @@ def receipt_of(run_id: UUID) -> Receipt | None:
     moved = Transfer.objects.filter(group__in=groups).select_related("group").order_by("id")
     return Receipt(
         facts=tuple(facts),
-        rows=tuple(_row(line) for line in lines),
+        rows=rows_of(lines),
         sums=tuple(sums),
         transfers=tuple((transfer, dollars(transfer.amount)) for transfer in moved),
     )
+
+
+def rows_of(lines: Iterable[UsageLine | Line]) -> tuple[Row, ...]:
+    """The lines of a bill, in words."""
+    return tuple(_row(line) for line in lines)
 
 
 def _facts(settlement: Settlement) -> Sequence[tuple[str, str]]:
@@ -87,7 +92,7 @@ def _charged(settlement: Settlement) -> Sequence[tuple[str, str]]:
     return [("Price", dollars(price)), *rest, ("Charged", dollars(settlement.charged))]
 
 
-def _row(line: UsageLine) -> Row:
+def _row(line: UsageLine | Line) -> Row:
     if line.unit == _BASIS_POINTS:
         quantity, price = f"of {dollars(line.quantity)}", f"{line.price_pico / 100:g} %"
     else:

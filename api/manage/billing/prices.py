@@ -73,16 +73,16 @@ class ExampleShown(serializers.Serializer[Any]):
 
     input_tokens = serializers.IntegerField(default=INPUT_TOKENS, read_only=True)
     output_tokens = serializers.IntegerField(default=OUTPUT_TOKENS, read_only=True)
-    cost_nanos = NanosField(source="example.rated.cost_nanos")
-    markup_nanos = NanosField(source="example.rated.markup_nanos")
-    fee_nanos = NanosField(source="example.rated.fee_nanos")
-    total_nanos = NanosField(source="example.rated.total_nanos")
-    total_usd = UsdField(source="example.rated.total_nanos")
+    cost_nanos = NanosField(source="bill.rated.cost_nanos")
+    markup_nanos = NanosField(source="bill.rated.markup_nanos")
+    fee_nanos = NanosField(source="bill.rated.fee_nanos")
+    total_nanos = NanosField(source="bill.rated.total_nanos")
+    total_usd = UsdField(source="bill.rated.total_nanos")
     creator_nanos = NanosField()
     creator_usd = UsdField(source="creator_nanos")
     platform_nanos = NanosField()
     platform_usd = UsdField(source="platform_nanos")
-    lines = LineShown(many=True, source="example.lines")
+    lines = LineShown(many=True, source="bill.lines")
 
 
 class Prices(ManageView):
@@ -134,5 +134,5 @@ def _shown(tag: PriceTag) -> dict[str, Any]:
         "fee_percent": percent(terms.fee_bps),
         "platform_credential": terms.platform_credential,
         "price_version": terms.price_version_id,
-        "example": ExampleShown(tag).data,
+        "example": ExampleShown(tag.example).data,
     }
