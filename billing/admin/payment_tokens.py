@@ -1,13 +1,11 @@
 """Payment tokens: made here, shown once, looked at as the trees they are, and revoked."""
 
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -16,11 +14,14 @@ from unfold.decorators import action, display
 
 from billing import tokens
 from billing.amounts import NANOS_PER_DOLLAR, dollars
+from billing.dollar_fields import DollarsField
 from billing.models import PaymentToken
 from billing.tokens import Terms
 from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, seat_of, signed_in
+from tenants.admin.shown_once import shown_once
 from tenants.ids import uuid7
 from tenants.permissions import BILLING_READ, TOKENS_WRITE
+from tenants.secret import Secret
 
 STATE_LABELS = {
     "active": "success",
@@ -37,21 +38,17 @@ LIFETIMES = ((3_600, "1 hour"), (86_400, "1 day"), (7 * 86_400, "7 days"), (30 *
 class PaymentTokenForm(forms.ModelForm):
     """What a new token may spend, and for how long."""
 
-    amount = forms.DecimalField(
+    amount = DollarsField(
         label="Cap ($)",
-        min_value=Decimal("0.000000001"),
-        max_value=Decimal(1_000_000),
-        decimal_places=9,
-        widget=widgets.UnfoldAdminDecimalFieldWidget(),
+        scale=NANOS_PER_DOLLAR,
+        least=1,
         help_text="The most that it pays in all. Nothing is set aside before it is used.",
     )
-    per_call = forms.DecimalField(
+    per_call = DollarsField(
         label="Cap of a request ($)",
+        scale=NANOS_PER_DOLLAR,
+        least=1,
         required=False,
-        min_value=Decimal("0.000000001"),
-        max_value=Decimal(1_000_000),
-        decimal_places=9,
-        widget=widgets.UnfoldAdminDecimalFieldWidget(),
         help_text="The most that it pays for one request; empty for as much as is left.",
     )
     lifetime = forms.TypedChoiceField(
@@ -173,13 +170,12 @@ class MemberPaymentTokenAdmin(PaymentTokenColumns, MemberAdmin):
     def save_model(self, request: HttpRequest, obj: PaymentToken, form: Any, change: bool) -> None:  # noqa: FBT001  # Django's own signature
         """Make the token; its text waits on the request for the one page that shows it."""
         asked = form.cleaned_data
-        per_call = asked["per_call"]
         minted = tokens.mint(
             id=uuid7(),
             organization_id=seat_of(request).organization.id,
             terms=Terms(
-                cap_nanos=int(asked["amount"] * NANOS_PER_DOLLAR),
-                max_per_call_nanos=None if per_call is None else int(per_call * NANOS_PER_DOLLAR),
+                cap_nanos=asked["amount"],
+                max_per_call_nanos=asked["per_call"],
                 lifetime=timedelta(seconds=asked["lifetime"]),
                 redelegate=asked["redelegate"],
                 name=asked["name"],
@@ -193,17 +189,9 @@ class MemberPaymentTokenAdmin(PaymentTokenColumns, MemberAdmin):
         self, request: HttpRequest, obj: PaymentToken, post_url_continue: str | None = None
     ) -> HttpResponse:
         """Show the token, this once."""
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Your new payment token",
-            "opts": self.opts,
-            "token": obj,
-            "secret": request.minted.reveal(),  # type: ignore[attr-defined]  # put there by save_model
-        }
-        response = TemplateResponse(request, "console/new_payment_token.html", context)
-        response["Cache-Control"] = "no-store"
-        response["Referrer-Policy"] = "no-referrer"
-        return response
+        secret: Secret = request.minted  # type: ignore[attr-defined]  # put there by save_model
+        template = "console/new_payment_token.html"
+        return shown_once(self, request, template=template, title="Your new payment token", secret=secret)
 
     @action(description="Revoke the selected tokens and all below them", permissions=("change",))
     def revoke(self, request: HttpRequest, queryset: Any) -> None:

@@ -6,19 +6,20 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils import timezone
 from unfold import widgets
 from unfold.decorators import action, display
 
 from tenants import services
 from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, seat_of, sees_only_own, signed_in
+from tenants.admin.shown_once import shown_once
 from tenants.errors import InvalidNetwork
 from tenants.limits import Limits
 from tenants.models import ApiKey
 from tenants.networks import networks
 from tenants.permissions import KEY_PERMISSIONS, KEYS_WRITE
 from tenants.roles import permissions_of
+from tenants.secret import Secret
 from tenants.services.keys import DEFAULT_PERMISSIONS
 
 STATE_LABELS = {"Active": "success", "Expired": "warning", "Revoked": "danger"}
@@ -156,17 +157,8 @@ class MemberKeyAdmin(KeyColumns, MemberAdmin):
 
     def response_add(self, request: HttpRequest, obj: ApiKey, post_url_continue: str | None = None) -> HttpResponse:
         """Show the key, this once."""
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Your new key",
-            "opts": self.opts,
-            "key": obj,
-            "secret": request.issued.reveal(),  # type: ignore[attr-defined]  # put there by save_model
-        }
-        response = TemplateResponse(request, "console/new_key.html", context)
-        response["Cache-Control"] = "no-store"
-        response["Referrer-Policy"] = "no-referrer"
-        return response
+        secret: Secret = request.issued  # type: ignore[attr-defined]  # put there by save_model
+        return shown_once(self, request, template="console/new_key.html", title="Your new key", secret=secret)
 
     @action(description="Revoke the selected keys", permissions=("change",))
     def revoke(self, request: HttpRequest, queryset: Any) -> None:

@@ -67,7 +67,7 @@ def create_key(page: Page, name: str) -> str:
     page.goto("/console/tenants/apikey/add/")
     page.fill("#id_name", name)
     page.click("button:has-text('Issue key')")
-    return str(page.text_content("#new-key")).strip()
+    return str(page.text_content("#secret")).strip()
 
 
 def reply_of(base_url: str, key: str, agent: str, words: str) -> str:
@@ -121,7 +121,7 @@ def test_the_key_can_be_copied(site: LiveServer, owner: str, chromium: Browser) 
     sign_in(page, "/console/", email=owner, password=PASSWORD)
     key = create_key(page, "laptop")
 
-    page.click("[data-copies=new-key]")
+    page.click("[data-copies=secret]")
     page.wait_for_selector("text=Copied")
 
     assert page.evaluate("navigator.clipboard.readText()") == key
