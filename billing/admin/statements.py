@@ -1,13 +1,12 @@
 """Statements: months that are closed, to be read, and taken along as PDF and CSV."""
 
-from functools import partial
 from typing import Any, ClassVar
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.urls import URLPattern, path, reverse
 from unfold.decorators import action, display
 
-from billing import exports, statements
+from billing import downloads
 from billing.amounts import dollars
 from billing.models import Statement
 from tenants.admin.seats import MemberAdmin, StaffRecordAdmin
@@ -70,19 +69,11 @@ class StatementPages:
 
     def pdf_view(self, request: HttpRequest, statement_id: int) -> HttpResponse:
         """The file that was printed when the month was closed."""
-        found = self._found(request, statement_id)
-        response = HttpResponse(statements.pdf_of(found).pdf, content_type="application/pdf")
-        response["Content-Disposition"] = f'attachment; filename="statement-{found.period}.pdf"'
-        return response
+        return downloads.pdf(self._found(request, statement_id))
 
     def csv_view(self, request: HttpRequest, statement_id: int) -> StreamingHttpResponse:
         """Every transfer, with the balance after it."""
-        found = self._found(request, statement_id)
-        response = StreamingHttpResponse(
-            exports.streamed(partial(statements.csv_parts, found)), content_type="text/csv; charset=utf-8"
-        )
-        response["Content-Disposition"] = f'attachment; filename="statement-{found.period}.csv"'
-        return response
+        return downloads.csv(self._found(request, statement_id))
 
     def _found(self, request: HttpRequest, statement_id: int) -> Statement:
         if not self.has_view_permission(request):  # type: ignore[attr-defined]  # an admin's

@@ -1,6 +1,5 @@
 """/api/v1/billing/statements: months of the organization's wallet, closed for good, as JSON, CSV and PDF."""
 
-from functools import partial
 from typing import Any
 
 from django.http import Http404, HttpResponse, StreamingHttpResponse
@@ -11,7 +10,7 @@ from rest_framework.response import Response
 from api.manage.amounts import NanosField, UsdField
 from api.manage.pages import page
 from api.manage.views import ManageView
-from billing import exports, statements
+from billing import downloads, statements
 from billing.months import month_named
 
 
@@ -60,11 +59,7 @@ class StatementPdf(ManageView):
 
     def get(self, request: Request, period: str) -> HttpResponse:
         """The file that was printed when the month was closed, byte for byte."""
-        sheet = statements.pdf_of(_found(self, period))
-        response = HttpResponse(sheet.pdf, content_type="application/pdf")
-        response["Content-Disposition"] = f'attachment; filename="statement-{period}.pdf"'
-        response["ETag"] = f'"{sheet.sha256}"'
-        return response
+        return downloads.pdf(_found(self, period))
 
 
 class StatementCsv(ManageView):
@@ -72,12 +67,7 @@ class StatementCsv(ManageView):
 
     def get(self, request: Request, period: str) -> StreamingHttpResponse:
         """Every transfer, with the balance after it."""
-        found = _found(self, period)
-        response = StreamingHttpResponse(
-            exports.streamed(partial(statements.csv_parts, found)), content_type="text/csv; charset=utf-8"
-        )
-        response["Content-Disposition"] = f'attachment; filename="statement-{period}.csv"'
-        return response
+        return downloads.csv(_found(self, period))
 
 
 def _found(view: ManageView, period: str) -> Any:
