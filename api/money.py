@@ -98,14 +98,12 @@ def _(error: billing.TokenNotFound) -> Problem:
 def _(error: billing.MovementRefused) -> Problem:
     if error.outcome in ("invalid_amount", "invalid_currency"):
         return Problem(status=400, type="invalid_request_error", code=error.outcome, message=str(error))
-    return Problem(
-        status=409, type="conflict_error", code=f"movement_{error.outcome}", message=str(error), should_retry=False
-    )
+    return _conflict(f"movement_{error.outcome}", error)
 
 
 @money_problem_of.register
 def _(error: billing.MovementConflict) -> Problem:
-    return Problem(status=409, type="conflict_error", code="id_taken", message=str(error), should_retry=False)
+    return _conflict("id_taken", error)
 
 
 @money_problem_of.register
@@ -134,9 +132,7 @@ def _(error: billing.StaleEvent) -> Problem:
 
 @money_problem_of.register
 def _(error: billing.PayoutRefused) -> Problem:
-    return Problem(
-        status=409, type="conflict_error", code=f"payout_{error.outcome}", message=str(error), should_retry=False
-    )
+    return _conflict(f"payout_{error.outcome}", error)
 
 
 @money_problem_of.register
@@ -194,3 +190,7 @@ def _(error: billing.PriceUnavailable) -> Problem:
         message="The agent's model has no price, so it cannot be used. Its owner can set one.",
         should_retry=False,
     )
+
+
+def _conflict(code: str, error: billing.BillingError) -> Problem:
+    return Problem(status=409, type="conflict_error", code=code, message=str(error), should_retry=False)

@@ -1,8 +1,10 @@
 """The addresses of the management API, under /api/v1/."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.urls import URLPattern, path
+from rest_framework.serializers import Serializer
 
 from api.manage.billing import (
     books,
@@ -23,16 +25,17 @@ from api.manage.billing import (
     wallet,
     webhooks,
 )
-from api.manage.views import StaffView
 from billing import adjustments, grants, refunds, top_ups
 
 
-def _moves(noun: str, entry: type[StaffView], decide: Callable[..., str]) -> list[URLPattern]:
-    """Where staff enters movements of a kind, and decides about them."""
-    return [
-        path(f"admin/billing/{noun}", entry.as_view()),
-        path(f"admin/billing/{noun}/<uuid:move_id>/decide", moves.Decision.as_view(decide=staticmethod(decide))),
-    ]
+def _entry(noun: str, form: type[Serializer[Any]], service: Callable[..., str]) -> URLPattern:
+    """Where staff enters movements of a kind."""
+    return path(f"admin/billing/{noun}", moves.Entry.as_view(form=form, service=staticmethod(service)))
+
+
+def _decision(noun: str, decide: Callable[..., str]) -> URLPattern:
+    """Where staff decides about one that awaits a second person."""
+    return path(f"admin/billing/{noun}/<uuid:move_id>/decide", moves.Decision.as_view(decide=staticmethod(decide)))
 
 
 urlpatterns: list[URLPattern] = [
@@ -58,10 +61,16 @@ urlpatterns: list[URLPattern] = [
     path("billing/usage", usage.Usage.as_view()),
     path("billing/transactions", transactions.Transactions.as_view()),
     path("billing/transactions/<int:transaction_id>", transactions.Transaction.as_view()),
-    *_moves("topups", moves.TopUpEntry, top_ups.decide),
-    *_moves("grants", moves.GrantEntry, grants.decide),
-    *_moves("refunds", moves.RefundEntry, refunds.decide),
-    *_moves("adjustments", moves.AdjustmentEntry, adjustments.decide),
+    _entry("topups", moves.TopUpAsked, top_ups.enter),
+    _entry("grants", moves.GrantAsked, grants.give),
+    _entry("refunds", moves.RefundAsked, refunds.refund),
+    _entry("adjustments", moves.AdjustmentAsked, adjustments.adjust),
+    _entry("write-offs", moves.AdjustmentAsked, adjustments.write_off),
+    _entry("reversals", moves.ReversalAsked, adjustments.reverse),
+    _decision("topups", top_ups.decide),
+    _decision("grants", grants.decide),
+    _decision("refunds", refunds.decide),
+    _decision("adjustments", adjustments.decide),
     path("admin/billing/payout-batches", settlements.Batches.as_view()),
     path("admin/billing/payout-batches/<uuid:batch_id>", settlements.Batch.as_view()),
     path("admin/billing/payout-batches/<uuid:batch_id>/approve", settlements.BatchStep.as_view(step="approve")),
@@ -75,8 +84,6 @@ urlpatterns: list[URLPattern] = [
     path("admin/billing/pnl", books.ProfitAndLoss.as_view()),
     path("admin/billing/reconciliations", books.Reconciliations.as_view()),
     path("admin/billing/exports/<str:name>.<str:kind>", books.Export.as_view()),
-    path("admin/billing/write-offs", moves.WriteOffEntry.as_view()),
-    path("admin/billing/reversals", moves.ReversalEntry.as_view()),
     path("admin/billing/wallets/<uuid:organization_id>/standing", moves.Standing.as_view()),
     path("admin/billing/price-versions", price_versions.PriceVersions.as_view()),
     path("admin/billing/price-versions/<int:version_id>", price_versions.PriceVersion.as_view()),

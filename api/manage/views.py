@@ -74,6 +74,11 @@ class ManageView(_View):
         """Who asks."""
         return cast(Caller, self.request.auth)
 
+    @property
+    def actor(self) -> str:
+        """Who asks, as books name them: a person, or a key."""
+        return str(self.request.user) if self.caller.user_id else f"key {self.caller.key_id}"
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse who may not, then work as the organization of who may."""
         super().initial(request, *args, **kwargs)

@@ -97,7 +97,7 @@ class Budgets(ManageView):
     def post(self, request: Request) -> Response:
         """Set one."""
         asked = self.sent(BudgetAsked)
-        state = budgets.set_budget(**{"id": uuid7(), **asked}, actor=_actor(self))
+        state = budgets.set_budget(**{"id": uuid7(), **asked}, actor=self.actor)
         return Response(BudgetShown(state).data, status=201)
 
 
@@ -110,7 +110,7 @@ class Budget(ManageView):
 
     def patch(self, request: Request, budget_id: UUID) -> Response:
         """Other limits, from now on; whose it is and its periods stay."""
-        return Response(BudgetShown(budgets.change_budget(budget_id, actor=_actor(self), **self.sent(Limits))).data)
+        return Response(BudgetShown(budgets.change_budget(budget_id, actor=self.actor, **self.sent(Limits))).data)
 
     def delete(self, request: Request, budget_id: UUID) -> Response:
         """End it: it refuses nothing more."""
@@ -126,8 +126,3 @@ class Windows(ManageView):
         asked = self.asked(NumberedPageAsked)
         found, has_more = budgets.windows_page(budget_id, after=asked.get("after"), limit=asked["limit"])
         return page([WindowShown(window).data for window in found], has_more=has_more)
-
-
-def _actor(view: ManageView) -> str:
-    caller = view.caller
-    return str(view.request.user) if caller.user_id else f"key {caller.key_id}"

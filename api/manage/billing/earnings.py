@@ -108,6 +108,6 @@ class PayoutAccount(ManageView):
         row = payouts.store_account(
             organization_id=self.caller.organization_id,
             destination=Destination(**asked),
-            entered_by=str(request.user) if self.caller.user_id else f"key {self.caller.key_id}",
+            entered_by=self.actor,
         )
         return Response(AccountShown(row).data)

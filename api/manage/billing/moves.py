@@ -1,7 +1,7 @@
 """Money in and back: what an organization sees of it, and what staff moves under /api/v1/admin/billing/."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, get_args
+from typing import Any, get_args
 from uuid import UUID
 
 from rest_framework import serializers
@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from api.manage.amounts import NanosAskedField, NanosField, UsdField
 from api.manage.pages import page
 from api.manage.views import ManageView, StaffView
-from billing import adjustments, grants, refunds, top_ups, wallets
+from billing import grants, refunds, wallets
 
 
 class TopUpShown(serializers.Serializer[Any]):
@@ -117,59 +117,18 @@ class Grants(ManageView):
         return page([GrantShown(row).data for row in rows], has_more=False)
 
 
-class _Move(StaffView):
+class Entry(StaffView):
     """Something that a superuser moves. Where it is much, the answer says that it awaits a second person."""
 
-    form: ClassVar[type[serializers.Serializer[Any]]]
-    service: ClassVar[Callable[..., str]]
+    form: type[serializers.Serializer[Any]] = _Asked
+    service: Callable[..., str] | None = None
 
     def post(self, request: Request) -> Response:
         """Move it, once per id."""
+        assert self.service is not None
         asked = self.sent(self.form)
-        status = type(self).service(**asked, actor=str(self.person))
+        status = self.service(**asked, actor=str(self.person))
         return Response({"id": str(asked["id"]), "object": "movement", "status": status}, status=201)
-
-
-class TopUpEntry(_Move):
-    """Money entered by hand."""
-
-    form = TopUpAsked
-    service = staticmethod(top_ups.enter)
-
-
-class GrantEntry(_Move):
-    """Credit."""
-
-    form = GrantAsked
-    service = staticmethod(grants.give)
-
-
-class RefundEntry(_Move):
-    """Refunds."""
-
-    form = RefundAsked
-    service = staticmethod(refunds.refund)
-
-
-class AdjustmentEntry(_Move):
-    """Adjustments."""
-
-    form = AdjustmentAsked
-    service = staticmethod(adjustments.adjust)
-
-
-class WriteOffEntry(_Move):
-    """Write-offs."""
-
-    form = AdjustmentAsked
-    service = staticmethod(adjustments.write_off)
-
-
-class ReversalEntry(_Move):
-    """Reversals."""
-
-    form = ReversalAsked
-    service = staticmethod(adjustments.reverse)
 
 
 class Decision(StaffView):

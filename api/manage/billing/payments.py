@@ -10,7 +10,6 @@ from api.manage.billing.moves import TopUpShown
 from api.manage.pages import PageAsked, page
 from api.manage.views import ManageView, PublicView
 from billing import history, payments
-from tenants.models import User
 
 
 class TopUpAsked(serializers.Serializer[Any]):
@@ -39,7 +38,7 @@ class TopUps(ManageView):
             amount=asked["amount_usd"],
             currency=asked["currency"],
             return_url=request.build_absolute_uri("/console/"),
-            actor=str(request.user) if isinstance(request.user, User) else f"key {self.caller.key_id}",
+            actor=self.actor,
         )
         shown = {"id": str(begun.id), "object": "topup", "status": begun.state, "payment_url": begun.page_url or None}
         return Response(shown, status=201)
