@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -137,18 +138,18 @@ class Claim:
         self._own().update(status=answer.status, headers=list(answer.headers), body=answer.body, leased_until=None)
 
     def _keep_if_charged(self, answer: Answer) -> None:
-        payer_id = self._payer_id()
-        with organization_context(payer_id):
-            is_charged = bool(billing.charged_for_runs(payer_id, [self.run_id])) or billing.is_held(self.run_id)
+        with organization_context(self._payer_id):
+            is_charged = bool(billing.charged_for_runs(self._payer_id, [self.run_id])) or billing.is_held(self.run_id)
         if is_charged:
             self._keep(answer)
         else:
             self._own().delete()
 
     def _is_held(self, run_id: UUID) -> bool:
-        with organization_context(self._payer_id()):
+        with organization_context(self._payer_id):
             return billing.is_held(run_id)
 
+    @cached_property
     def _payer_id(self) -> UUID:
         """In whose books the run stands."""
         if self.payment_token is None:
