@@ -20,8 +20,8 @@ from billing.errors import (
 )
 from billing.pricing import PriceTerms, Rated, ToolPrice
 from skills.sdk import BudgetExhausted, TurnBudget, UsageRecord
+from skills.sdk.specs import NANOS_PER_CREDIT
 
-NANOS_PER_CREDIT = 1_000_000_000
 FEWEST_TOKENS = 64
 """A reply that would have to be shorter than this is not worth beginning."""
 LOOK_AFTER_BYTES = 256

@@ -15,9 +15,7 @@ from skills.sdk.calls import Content, ToolCall
 from skills.sdk.context import RunContext, Scope
 from skills.sdk.errors import SkillError, ToolFailed
 from skills.sdk.schema import Arguments
-from skills.sdk.specs import PricingInfo, PricingSpec, ToolSpec
-
-NANOS_PER_CREDIT = 1_000_000_000
+from skills.sdk.specs import NANOS_PER_CREDIT, PricingInfo, PricingSpec, ToolSpec
 
 logger = logging.getLogger(__name__)
 

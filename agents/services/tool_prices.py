@@ -8,9 +8,7 @@ from agents.services.drafts import SkillChoice
 from skills import registry
 from skills.sdk import Skill
 from skills.sdk.decorators import specs_of
-from skills.sdk.specs import PricingSpec, ToolSpec
-
-NANOS_PER_CREDIT = 1_000_000_000
+from skills.sdk.specs import NANOS_PER_CREDIT, PricingSpec, ToolSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,8 @@ HttpMethod = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 Credits: TypeAlias = Decimal | str | int | float
 """An amount of credits (1 = 1 USD) as an author writes it; a decimal string is best."""
+NANOS_PER_CREDIT = 1_000_000_000
+"""The books keep whole nanodollars."""
 
 
 @dataclass(frozen=True, kw_only=True)
