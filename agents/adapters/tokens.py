@@ -67,7 +67,7 @@ class RunTokens:
                 parent=self._permit,
                 terms=terms,
             )
-        except BaseException:
+        except BaseException:  # whatever stopped it, a cancelled wait too: nothing was taken
             self._meter.put_back(terms.cap_nanos)
             raise
 

@@ -73,7 +73,7 @@ def walk(begin: Callable[[], Walker], seed: int, *, sequences: int, steps: int, 
         taken: list[Taken] = []
         try:
             _take(begin(), taken, dice, steps)
-        except Exception as failure:
+        except Exception as failure:  # of any kind: it is told with its steps, and raised again
             failure.add_note(f"seed {seed}, sequence {number}")
             least = _shortest(begin, taken, type(failure)) if shrink else taken
             failure.add_note("\n".join(f"  {name}({values})" for name, values in least))

@@ -13,8 +13,6 @@ from billing.errors import BillingError
 from robutler_site import addressing, output
 from tenants.ids import uuid7
 
-MOST_DOLLARS = 1_000_000
-
 
 def nanos(text: str) -> int:
     """Read an amount in dollars exactly."""
@@ -22,8 +20,10 @@ def nanos(text: str) -> int:
         amount = Decimal(text) * output.NANOS
     except InvalidOperation:
         raise ArgumentTypeError(f"{text!r} is not an amount of dollars, such as 25 or 0.50.") from None
-    if not amount.is_finite() or amount != int(amount) or not 0 < amount <= MOST_DOLLARS * output.NANOS:
-        raise ArgumentTypeError(f"An amount is more than 0, at most {MOST_DOLLARS}, and has at most nine decimals.")
+    if not amount.is_finite() or amount != int(amount) or not 0 < amount <= top_ups.MOST_DOLLARS * output.NANOS:
+        raise ArgumentTypeError(
+            f"An amount is more than 0, at most {top_ups.MOST_DOLLARS}, and has at most nine decimals."
+        )
     return int(amount)
 
 
