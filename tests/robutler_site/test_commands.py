@@ -28,7 +28,11 @@ DOLLAR = 1_000_000_000
 
 def run(*arguments: str) -> str:
     out = StringIO()
-    call_command(*arguments, stdout=out)
+    try:
+        call_command(*arguments, stdout=out)
+    except SystemExit as ended:
+        ended.add_note(out.getvalue())
+        raise
     return out.getvalue()
 
 

@@ -19,7 +19,11 @@ from tests.billing import figures, money
 
 def run(*arguments: Any) -> str:
     out = io.StringIO()
-    call_command(*arguments, stdout=out)
+    try:
+        call_command(*arguments, stdout=out)
+    except SystemExit as ended:
+        ended.add_note(out.getvalue())
+        raise
     return out.getvalue()
 
 
