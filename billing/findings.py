@@ -50,7 +50,7 @@ def findings(day: date, *, found: Mapping[str, int], compared: Sequence[Compared
     yield _none("R6", "every top-up is in the journal", found, "I19")
     yield _none("R7", "open holds belong to work that is alive", found, "I11")
     yield _share("R8", "estimated share of charges", used.estimated, used.charged, goal_bp=ESTIMATED_GOAL_BP)
-    yield from _creators(since, until, used)
+    yield from _creators(since, until)
     yield _share("R10", "losses as a share of revenue", used.loss, used.platform_share, goal_bp=LOSS_GOAL_BP)
     yield _sealed()
     yield _equal("R12", "suspense is empty", ours=balance.balance("suspense"), theirs=0)
@@ -138,7 +138,7 @@ def _as_providers_say(compared: Sequence[Compared] | None) -> Finding:
     )
 
 
-def _creators(since: datetime, until: datetime, used: figures.Usage) -> Iterator[Finding]:
+def _creators(since: datetime, until: datetime) -> Iterator[Finding]:
     rolled = roll_forward(since, until)
     said = " ".join(
         (
@@ -147,7 +147,7 @@ def _creators(since: datetime, until: datetime, used: figures.Usage) -> Iterator
         )
     )
     yield _equal("R9", "creators are owed what they earned", ours=rolled.expected, theirs=rolled.closing, detail=said)
-    yield _equal("R9", "creators earned what settlements gave them", ours=rolled.earned, theirs=used.creator_share)
+    yield _equal("R9", "creators earned what settlements gave them", ours=rolled.earned, theirs=rolled.given)
 
 
 def _sealed() -> Finding:

@@ -27,14 +27,17 @@ _STATEMENT: Final = """
         coalesce(-sum(amount) FILTER (WHERE at >= %(since)s AND kind IN ('refund', 'chargeback', 'reversal')), 0),
         coalesce(-sum(amount) FILTER (WHERE at >= %(since)s AND kind IN ('payout', 'payout_return')), 0),
         coalesce(sum(amount) FILTER (WHERE at >= %(since)s AND kind IN ('adjustment', 'write_off')), 0),
-        coalesce(sum(amount), 0)
+        coalesce(sum(amount), 0),
+        (SELECT coalesce(sum(f.creator_share), 0) FROM billing_usagefact f WHERE f.at >= %(since)s AND f.at < %(until)s)
     FROM moved
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class RollForward:
-    """Nanodollars; `clawed` and `paid` are what went from it."""
+    """Nanodollars; `clawed` and `paid` are what went from it, `given` is what settlements say of `earned`. All of it is
+    as of one moment, so that calls which end meanwhile make no difference.
+    """
 
     opening: int
     earned: int
@@ -42,6 +45,7 @@ class RollForward:
     paid: int
     adjusted: int
     closing: int
+    given: int
 
     @property
     def expected(self) -> int:
@@ -53,5 +57,5 @@ def roll_forward(since: datetime, until: datetime) -> RollForward:
     """All creators together; staff only."""
     with platform_context(reason="roll creators' earnings forward"), connections[PLATFORM].cursor() as cursor:
         cursor.execute(_STATEMENT, {"since": since, "until": until})
-        opening, earned, clawed, paid, adjusted, closing = map(int, cursor.fetchone())
-    return RollForward(opening=opening, earned=earned, clawed=clawed, paid=paid, adjusted=adjusted, closing=closing)
+        names = ("opening", "earned", "clawed", "paid", "adjusted", "closing", "given")
+        return RollForward(**dict(zip(names, map(int, cursor.fetchone()), strict=True)))

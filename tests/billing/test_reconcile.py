@@ -51,6 +51,16 @@ def test_creators_are_rolled_forward(acme: Organization, globex: Organization) -
     assert (after.ours or 0) - (before.ours or 0) == 40
 
 
+def test_figures_that_wait_for_a_long_transaction_break_no_rule(
+    acme: Organization, globex: Organization, database_urls: Mapping[str, str]
+) -> None:
+    with money.connect(money.superuser(database_urls)) as somebody, somebody.transaction():
+        somebody.execute("SELECT pg_current_xact_id()")
+        money.settle(money.hold(make.wallet(acme, 10_000), 500, creator=globex), cost=100, markup=40)
+
+        assert reconcile.reconcile(day=today()).breaks == 0
+
+
 def test_yesterday_knows_nothing_of_today(acme: Organization, globex: Organization) -> None:
     yesterday = today() - timedelta(days=1)
     before = of_rule(reconcile.reconcile(day=yesterday), "R9")
