@@ -7,7 +7,7 @@ from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
 from django.db import DataError, OperationalError, connections
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -47,6 +47,10 @@ class RowStorage:
         """The values that exist and have not expired, by key."""
         return await self._ask(self._get_many, namespace, keys)
 
+    async def keys(self, namespace: str, *, prefix: str = "", limit: int = 100) -> Sequence[str]:
+        """The first keys in order, of those that begin with `prefix` and have not expired."""
+        return await self._ask(self._keys, namespace, prefix, limit)
+
     async def put(self, namespace: str, key: str, value: Any, *, lifetime: timedelta | None = None) -> None:
         """Keep `value` (JSON, at most 256 KB) under `key`, replacing what was there."""
         _check(namespace, key)
@@ -75,9 +79,15 @@ class RowStorage:
             raise ToolFailed("This cannot be kept: the database does not take it.") from error
 
     def _get_many(self, namespace: str, keys: Sequence[str]) -> dict[str, Any]:
+        return dict(self._fresh(namespace).filter(key__in=keys).values_list("key", "value"))
+
+    def _keys(self, namespace: str, prefix: str, limit: int) -> list[str]:
+        found = self._fresh(namespace).filter(key__startswith=prefix).order_by("key")
+        return list(found.values_list("key", flat=True)[:limit])
+
+    def _fresh(self, namespace: str) -> QuerySet[StoredItem]:
         fresh = Q(expires_at__isnull=True) | Q(expires_at__gt=Now())
-        found = StoredItem.objects.filter(fresh, agent_id=self._agent_id, namespace=namespace, key__in=keys)
-        return dict(found.values_list("key", "value"))
+        return StoredItem.objects.filter(fresh, agent_id=self._agent_id, namespace=namespace)
 
     def _put(self, namespace: str, key: str, value: Any, lifetime: timedelta | None) -> None:
         item = StoredItem(

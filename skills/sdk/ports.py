@@ -160,6 +160,10 @@ class Storage(Protocol):
         """The values that exist and have not expired, by key."""
         ...
 
+    async def keys(self, namespace: str, *, prefix: str = "", limit: int = 100) -> Sequence[str]:
+        """The first keys in order, of those that begin with `prefix` and have not expired."""
+        ...
+
     async def put(self, namespace: str, key: str, value: Any, *, lifetime: timedelta | None = None) -> None:
         """Keep `value` (JSON, at most 256 KB) under `key`, replacing what was there."""
         ...

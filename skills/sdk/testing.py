@@ -85,6 +85,11 @@ class MemoryStorage:
         found = {key: self.values[namespace, key] for key in keys if (namespace, key) in self.values}
         return {key: value for key, (value, expires) in found.items() if expires is None or expires > self._now()}
 
+    async def keys(self, namespace: str, *, prefix: str = "", limit: int = 100) -> Sequence[str]:
+        """The first keys in order, of those that begin so and have not expired."""
+        mine = [key for space, key in self.values if space == namespace and key.startswith(prefix)]
+        return sorted(await self.get_many(namespace, mine))[:limit]
+
     async def put(self, namespace: str, key: str, value: Any, *, lifetime: timedelta | None = None) -> None:
         """Keep a value."""
         self.values[namespace, key] = (value, None if lifetime is None else self._now() + lifetime)

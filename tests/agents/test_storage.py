@@ -47,6 +47,23 @@ async def test_neither_another_caller_nor_another_agent_finds_it(acme: Organizat
     assert not await storage_of(acme, other).delete("notes", "key")
 
 
+async def test_keys_are_listed_in_order_within_one_namespace_agent_and_caller(
+    acme: Organization, globex: Organization
+) -> None:
+    agent, other = await hosted(acme, visibility="public"), await hosted(acme)
+    storage = storage_of(acme, agent)
+    for key in ("b%c", "bxc", "a", "b%d"):
+        await storage.put("notes", key, None)
+    await storage.put("notes", "a_gone", 1, lifetime=PAST)
+    for elsewhere in (storage_of(globex, agent), storage_of(acme, other)):
+        await elsewhere.put("notes", "theirs", 1)
+    await storage.put("other", "elsewhere", 1)
+
+    assert await storage.keys("notes") == ["a", "b%c", "b%d", "bxc"]
+    assert await storage.keys("notes", prefix="b%") == ["b%c", "b%d"]
+    assert await storage.keys("notes", limit=2) == ["a", "b%c"]
+
+
 async def test_what_has_had_its_time_is_not_found_and_then_purged(acme: Organization) -> None:
     storage = storage_of(acme, await hosted(acme))
     await storage.put("notes", "old", 1, lifetime=PAST)
