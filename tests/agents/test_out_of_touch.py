@@ -6,7 +6,6 @@ import pytest
 
 from agents.errors import RunStopped
 from agents.services.runs import start_run
-from billing import ledger
 from billing.models import Hold, Settlement
 from tenants.context import platform_context
 from tenants.models import Organization
@@ -32,7 +31,7 @@ async def test_f10_a_run_whose_hold_was_swept_while_its_process_stood_still_goes
     def sweep() -> None:
         while money.state(stream.run_id)[0] == "open":
             money.expire(stream.run_id)
-            ledger.sweep_expired()
+            money.sweep()
 
     async with asyncio.timeout(20):
         while not await in_thread(accrued):  # noqa: ASYNC110 - rows tell nobody

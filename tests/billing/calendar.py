@@ -29,6 +29,13 @@ def happened(organization: Organization, at: datetime) -> None:
             (at.isoformat(), organization.id),
         )
         cursor.execute("ALTER TABLE billing_transfer ENABLE TRIGGER append_only")
+        cursor.execute("ALTER TABLE billing_settlement DISABLE TRIGGER append_only")
+        cursor.execute(
+            "UPDATE billing_settlement SET created_at = %s"
+            " WHERE organization_id = %s AND created_at > now() - interval '1 hour'",
+            (at.isoformat(), organization.id),
+        )
+        cursor.execute("ALTER TABLE billing_settlement ENABLE TRIGGER append_only")
 
 
 def close(organization: Organization, month: Month, *, ends_at: datetime | None = None, zone: str = "") -> str:

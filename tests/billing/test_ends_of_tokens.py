@@ -170,7 +170,7 @@ def test_no_late_settlement_passes_a_tokens_cap(acme: Organization, globex: Orga
     permit = delegate(root, 100) if is_child else root
     late = use(payer, permit, 100, creator=globex)
     money.expire(late)
-    ledger.sweep_expired()
+    money.sweep()
     money.settle(use(payer, permit, 100, creator=globex), markup=100)
     tokens.close(root.id, organization_id=payer.id)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import outbound
-from billing import ledger, outbox, webhooks
+from billing import outbox, webhooks
 from billing.models import OutboxEvent
 from tenants.context import organization_context
 from tenants.models import Organization
@@ -51,7 +51,7 @@ def test_holds_that_nobody_came_back_for_are_told_of(payer: Organization) -> Non
     silent, spent = money.hold(payer, 300), money.hold(payer, 200)
     money.checkpoint(spent, cost=90)
     money.expire(silent, spent)
-    ledger.sweep_expired()
+    money.sweep()
 
     news = {each["hold_id"]: each["charged_nanos"] for each in told(payer, "hold.expired")}
     assert news == {str(silent): "0", str(spent): "90"}
@@ -75,7 +75,7 @@ def test_news_of_charges_arrives_at_who_listens_and_only_once_it_is_true(acme: O
 
         money.settle(settled, cost=120)
         money.expire(lost)
-        ledger.sweep_expired()
+        money.sweep()
         outbox.relay()
         outbox.relay()
         outbound.configure()

@@ -120,7 +120,7 @@ def test_a_late_settlement_is_bounded_by_the_hold_that_expired(payer: Organizati
     books = money.Books()
     id = money.hold(payer, 100, creator=creator)
     money.expire(id)
-    ledger.sweep_expired()
+    money.sweep()
 
     settled = money.settle(id, cost=20, markup=500, fee=30)
 

@@ -44,7 +44,7 @@ def test_a_hold_with_nothing_spent_expires_and_nobody_owes(acme: Organization) -
     id = money.hold(make.wallet(acme, 1_000), 600)
     money.expire(id)
 
-    assert sweep_expired_holds() >= 1
+    assert sum(iter(sweep_expired_holds, 0)) >= 1
 
     assert money.state(id) == ("expired", "orphaned")
     assert ledger.balance(acme.id).available == 1_000
@@ -57,7 +57,7 @@ def test_a_hold_with_a_checkpoint_is_settled_for_it(acme: Organization, globex: 
     money.checkpoint(id, cost=90, markup=25, fee=3)
     money.expire(id)
 
-    ledger.sweep_expired()
+    money.sweep()
 
     assert money.state(id) == ("settled", "orphaned")
     assert books.changes() == {
@@ -73,7 +73,7 @@ def test_a_checkpoint_keeps_a_hold_alive(acme: Organization) -> None:
     money.expire(id)
 
     money.checkpoint(id, cost=1)
-    ledger.sweep_expired()
+    money.sweep()
 
     assert money.state(id) == ("open", "authorized")
 
@@ -99,7 +99,7 @@ def test_what_comes_late_is_settled_once_out_of_what_is_left(acme: Organization,
     books = money.Books()
     id = money.hold(make.wallet(acme, 1_000), 600, creator=globex)
     money.expire(id)
-    ledger.sweep_expired()
+    money.sweep()
     money.hold(acme, 900)
 
     first = money.settle(id, cost=130, markup=50)
@@ -118,7 +118,7 @@ def test_what_the_sweeper_settled_stays_settled(acme: Organization) -> None:
     id = money.hold(make.wallet(acme, 1_000), 600)
     money.checkpoint(id, cost=100)
     money.expire(id)
-    ledger.sweep_expired()
+    money.sweep()
 
     assert money.settle(id, cost=400).charged_nanos == 100
     assert money.state(id) == ("settled", "orphaned")
@@ -134,7 +134,7 @@ def test_a_free_run_that_never_ended_is_closed_once_no_run_can_last_so_long(acme
         cursor.execute(started, (24 * 60, young))
         cursor.execute("ALTER TABLE billing_charge ENABLE TRIGGER guard")
 
-    ledger.sweep_expired()
+    money.sweep()
 
     with organization_context(acme.id):
         statuses = {charge.id: charge.status for charge in Charge.objects.all()}
@@ -171,8 +171,7 @@ def test_a_database_that_has_just_come_back_is_left_to_processes_that_live(acme:
 
 def test_a_sweep_takes_no_more_than_its_limit(acme: Organization) -> None:
     make.wallet(acme, 1_000)
-    while ledger.sweep_expired():
-        pass
+    money.sweep()
     money.expire(*(money.hold(acme, 1) for _ in range(3)))
 
     assert [ledger.sweep_expired(limit=2), ledger.sweep_expired(limit=2), ledger.sweep_expired(limit=2)] == [2, 1, 0]
@@ -208,7 +207,7 @@ def _swept(payer: UUID, ids: list[UUID]) -> list[str]:
     while "open" in states.values() or not states:
         assert time.monotonic() < deadline, states
         time.sleep(0.05)
-        ledger.sweep_expired()
+        money.sweep()
         with organization_context(payer):
             states = dict(Hold.objects.values_list("id", "state"))
     return [states[id] for id in ids]

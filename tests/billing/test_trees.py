@@ -119,7 +119,7 @@ def test_a_tree_is_swept_from_its_leaves(payer: Organization) -> None:
     money.checkpoint(root, cost=90)
     money.expire(root, child, leaf)
 
-    ledger.sweep_expired()
+    money.sweep()
 
     assert [money.state(id)[0] for id in (root, child, leaf)] == ["settled", "expired", "settled"]
     assert (ledger.balance(payer.id).held, ledger.balance(payer.id).posted) == (0, 790)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from billing import ledger
 from billing.lines import Line
 from billing.models import UsageLine
 from tenants.context import organization_context
@@ -76,7 +75,7 @@ def test_what_a_sweep_settles_has_one_line_for_each_part(acme: Organization) -> 
     money.checkpoint(id, cost=100, markup=20)
     money.expire(id)
 
-    ledger.sweep_expired()
+    money.sweep()
 
     assert [(line.part, line.sku, line.source, int(line.amount_pico)) for line in _written(acme, id)] == [
         ("cost", "run", "checkpoint", 100_000),
