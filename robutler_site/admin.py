@@ -100,7 +100,7 @@ class StaffSite(Site):
         return [*dashboard.addresses(self), *super().get_urls()]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
-        return super().index(request, {**(extra_context or {}), **home.of_platform()})
+        return super().index(request, {**(extra_context or {}), **home.of_platform(request)})
 
 
 console = ConsoleSite(name="console")

@@ -1,7 +1,7 @@
 """The figures on the two home pages, each from a constant number of queries."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from django.db.models import Count, F, Sum
@@ -11,7 +11,9 @@ from django.utils import timezone
 
 from agents.admin.runs import runs_seen_by
 from agents.models import Agent, Run
-from billing import budgets, ledger, selectors
+from billing import budgets, figures, ledger, selectors
+from billing.admin.cards import money
+from billing.admin.periods import period_of
 from billing.amounts import dollars
 from tenants.admin.seats import allows
 from tenants.models import ApiKey
@@ -19,6 +21,15 @@ from tenants.permissions import BILLING_READ, KEYS_WRITE, USAGE_READ
 
 NEARLY: Final = 80
 """At which percent a budget is worth a look."""
+
+
+class Figure(NamedTuple):
+    """A figure as it is shown, and the page of what it is made of."""
+
+    name: str
+    value: str
+    link: str = ""
+
 
 _AGENTS = reverse_lazy("console:agents_agent_changelist")
 
@@ -38,19 +49,23 @@ def of_organization(request: HttpRequest) -> dict[str, Any]:
     return shown
 
 
-def _figures(request: HttpRequest, organization_id: UUID) -> list[tuple[str, str]]:
+def _figures(request: HttpRequest, organization_id: UUID) -> list[Figure]:
     today = Run.objects.filter(started_at__gte=_midnight()).aggregate(
         runs=Count("id"), tokens=Sum(F("input_tokens") + F("output_tokens"), default=0), spent=Sum("charged_nanos")
     )
     totals = [
-        ("Runs today", f"{today['runs']:,}"),
-        ("Tokens today", f"{today['tokens']:,}"),
-        ("Spent today", dollars(today["spent"] or 0)),
+        Figure("Runs today", f"{today['runs']:,}"),
+        Figure("Tokens today", f"{today['tokens']:,}"),
+        Figure("Spent today", dollars(today["spent"] or 0)),
     ]
     if not allows(request, BILLING_READ):
         return totals
     balance = ledger.balance(organization_id)
-    return [("Available", dollars(balance.available)), ("Reserved by runs", dollars(balance.held)), *totals[::2]]
+    return [
+        Figure("Available", dollars(balance.available)),
+        Figure("Reserved by runs", dollars(balance.held)),
+        *totals[::2],
+    ]
 
 
 def _steps() -> list[tuple[str, str, bool]]:
@@ -75,20 +90,26 @@ def example_agent() -> str:
     return live.slug if live else "your-agent"
 
 
-def of_platform() -> dict[str, Any]:
-    """What staff look at first: whether the books balance, what is reserved, what came in."""
-    wallets = selectors.wallet_totals()
-    return {
-        "figures": [
-            ("Trial balance", dollars(selectors.trial_balance().difference)),
-            ("Owed to wallets", dollars(wallets.posted)),
-            ("Reserved by runs", dollars(wallets.held)),
-            ("Open holds", str(wallets.open_holds)),
-        ],
+def of_platform(request: HttpRequest) -> dict[str, Any]:
+    """What staff look at first: what the month came to, whether the books balance, what is reserved, what came in."""
+    shown = {
         "top_ups": [(top_up, dollars(top_up.amount)) for top_up in selectors.last_top_ups(limit=8)],
         "is_everybodys": True,
         "runs": Run.objects.select_related("organization")[:8],
     }
+    return shown | ({"figures": _books()} if request.user.has_perm("billing.view_transfer") else {})
+
+
+def _books() -> list[Figure]:
+    month, wallets = period_of({}), selectors.wallet_totals()
+    earned = figures.usage(figures.Span(since=month.since, until=month.until))
+    off = sum(debits - credits for debits, credits in figures.balances().values())
+    return [
+        Figure("Margin this month", money(earned.margin), f"{reverse('admin:billing_margin')}?{month.query}"),
+        Figure("Trial balance", money(off), reverse("admin:billing_overview")),
+        Figure("Owed to wallets", dollars(wallets.posted), reverse("admin:billing_account_changelist")),
+        Figure("Reserved by runs", f"{dollars(wallets.held)} in {wallets.open_holds} holds"),
+    ]
 
 
 def _midnight() -> datetime:

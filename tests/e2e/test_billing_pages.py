@@ -79,10 +79,10 @@ def test_from_the_margin_of_this_month_to_a_transfer(
     page.goto("/admin/billing/")
     visitor = Visitor(page=page)
     id, model = charged
-    card = "div:has(> dt:text-is('Gross margin')) > dd[data-nanos]"
-    (month,) = visitor.nanos(card)
+    (month,) = visitor.nanos("div:has(> dt:text-is('Gross margin')) > dd[data-nanos]")
+    page.goto("/admin/")
 
-    visitor.click(f"{card} a")
+    visitor.click("div:has(> dt:text-is('Margin this month')) a")
     days, of_days = visitor.nanos("#parts tbody [data-nanos]"), visitor.nanos("#parts tfoot [data-nanos]")
     (day,) = visitor.nanos("#parts tbody tr:last-child [data-nanos]")
     visitor.click("#parts tbody tr:last-child a")
