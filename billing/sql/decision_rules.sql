@@ -26,6 +26,12 @@ $$;
 
 CREATE OR REPLACE FUNCTION billing_use_grants() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF EXISTS (
+        SELECT FROM added b JOIN billing_grant g ON g.id = b.grant_id
+        WHERE b.kind = 'expired' AND coalesce(g.expires_at > now(), true)
+    ) THEN
+        RAISE EXCEPTION 'a grant expires when its time is over, and not before' USING ERRCODE = 'restrict_violation';
+    END IF;
     UPDATE billing_grant g SET used = g.used + burnt.amount
     FROM (SELECT b.grant_id, sum(b.amount)::bigint AS amount FROM added b GROUP BY b.grant_id) burnt
     WHERE g.id = burnt.grant_id;

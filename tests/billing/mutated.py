@@ -14,8 +14,8 @@ from tests.billing.mutants import mutants
 MUTANT = mutants()[os.environ["MUTANT"]]
 
 
-def pytest_configure() -> None:
-    """Python is bent when it is imported."""
+def bend_imports() -> None:
+    """Python is bent when it is imported: before Django is loaded, so by the import of this plugin."""
     sys.dont_write_bytecode = True
     get_code = SourceFileLoader.get_code
 
@@ -25,6 +25,9 @@ def pytest_configure() -> None:
         return get_code(loader, name)
 
     SourceFileLoader.get_code = get_bent_code  # type: ignore[method-assign, assignment]
+
+
+bend_imports()
 
 
 @pytest.fixture(scope="session", autouse=True)

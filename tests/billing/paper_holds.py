@@ -59,6 +59,7 @@ class Hold:
     creator: UUID | None
     platform: bool
     amount: int
+    kind: str = "run"
     named: UUID | None = None
     key: str | None = None
     idempotency_key: str | None = None
@@ -120,13 +121,14 @@ class Hold:
 
 @dataclass(eq=False, kw_only=True)
 class Group:
-    """What moved together: (from, to, amount)."""
+    """What moved together: (from, to, amount); and so many days ago."""
 
     kind: str
     key: str
     lines: tuple[tuple[Account, Account, int], ...]
     hold: Hold | None = None
     reverses: "Group | None" = None
+    days: int = 0
 
 
 @dataclass(eq=False, kw_only=True)

@@ -8,6 +8,10 @@ from typing import Any, Protocol, TypeVar
 F = TypeVar("F", bound=Callable[..., None])
 MOST_ATTEMPTS = 400
 """To leave out steps of what failed."""
+MOODS = (0, 1, 1, 4)
+"""How the weight of each step is multiplied in a sequence: what one never does another does again and again, so that
+steps meet which seldom stand side by side.
+"""
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,11 @@ def step(weight: int = 1, *, when: Callable[[Any], object] | None = None, **draw
 
 
 class Walker(Protocol):
-    """What takes steps: it begins where nothing has happened, compares after each, and leaves nothing."""
+    """What takes steps: it begins where nothing has happened, compares after each and at last, and leaves nothing."""
 
     def check(self) -> None: ...
+
+    def finish(self) -> None: ...
 
     def end(self) -> None: ...
 
@@ -83,14 +89,16 @@ def walk(begin: Callable[[], Walker], seed: int, *, sequences: int, steps: int, 
 def _take(walker: Walker, taken: list[Taken], dice: Random, steps: int) -> None:
     marked = {name: vars(method)["step"] for name in dir(type(walker))
               if "step" in getattr(method := getattr(type(walker), name), "__dict__", {})}  # fmt: skip
+    moods = {name: weight * dice.choice(MOODS) for name, (weight, _, _) in marked.items()}
     try:
         for _ in range(steps):
-            possible = {name: weight for name, (weight, when, _) in marked.items() if when is None or when(walker)}
-            (name,) = dice.choices(list(possible), list(possible.values()))
+            possible = {name: moods[name] for name, (_, when, _) in marked.items() if when is None or when(walker)}
+            (name,) = dice.choices(list(possible), list(possible.values()) if any(possible.values()) else None)
             values = {key: draw.by(dice) for key, draw in marked[name][2].items()}
             taken.append((name, values))
             getattr(walker, name)(**values)
             walker.check()
+        walker.finish()
     finally:
         walker.end()
 
@@ -103,6 +111,7 @@ def _fails(begin: Callable[[], Walker], taken: Sequence[Taken], how: type[Except
             if when is None or when(walker):
                 getattr(walker, name)(**values)
                 walker.check()
+        walker.finish()
     except how:
         return True
     finally:

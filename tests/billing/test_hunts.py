@@ -17,7 +17,7 @@ import pytest
 from billing.operations import CHECKPOINT, EXTEND, HOLD, RELEASE, SETTLE, Operation
 from tests import make
 from tests.billing import money
-from tests.billing.walk import bill
+from tests.billing.walk_of_runs import bill
 
 Database = psycopg.Connection[tuple[Any, ...]]
 SLOWEST_S = 5.0

@@ -12,8 +12,9 @@ import pytest
 
 from tests.billing.mutants import mutants
 from tests.billing.test_random_walk import scratch, walk
-from tests.billing.walk import Database, Runs
-from tests.billing.walk_of_corrections import Everything
+from tests.billing.walk import Database
+from tests.billing.walk_of_runs import Runs
+from tests.billing.walk_of_tampering import Everything
 
 __all__ = ["scratch"]
 
@@ -25,7 +26,7 @@ SAMPLE = (
     "those who draw from one pot do not see each other",
     "parents forget what children spent",
 )
-WALKS = {"test_random_walk.py", "walk.py", "walk_of_payments.py", "walk_of_corrections.py"}
+WALKS = {path.name for path in Path(__file__).parent.glob("walk*.py")}
 
 
 @pytest.fixture

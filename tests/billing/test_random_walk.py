@@ -10,11 +10,21 @@ import pytest
 
 from tests.billing import money
 from tests.billing.steps import walk as walk_of
-from tests.billing.walk import ORGANIZATIONS, Database, Runs
-from tests.billing.walk_of_corrections import Everything
+from tests.billing.walk import ORGANIZATIONS, Database
+from tests.billing.walk_of_runs import Runs
+from tests.billing.walk_of_tampering import Everything
 
 SEED = int(os.environ.get("WALK_SEED", "2026"))
 """Printed with every failure; the same seed takes the same steps."""
+
+ACCOUNT_FOR_PAYOUTS = """
+    WITH key AS (
+        INSERT INTO tenants_datakey (id, organization_id, wrapped, wrapped_by, created_at)
+        VALUES (%(organization)s, %(organization)s, '', 'none', now()) RETURNING id, organization_id
+    )
+    INSERT INTO billing_payoutaccount (id, organization_id, label, sealed, data_key_id, entered_by)
+    SELECT id, organization_id, 'W', '', id, 'walk' FROM key
+"""
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +40,7 @@ def scratch(database_urls: Mapping[str, str]) -> Generator[Database]:
                     " VALUES (%s, %s, 'W', 'active', now())",
                     (id, f"walk-{id.hex}"),
                 )
+                database.execute(ACCOUNT_FOR_PAYOUTS, {"organization": id})
             yield database
         server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

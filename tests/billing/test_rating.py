@@ -22,7 +22,7 @@ from billing.pricing import (
     rate,
 )
 from billing.rating import MOST_BILLED_NANOS
-from billing.units import COUNTED, MOST_TOKENS
+from billing.units import COUNTED, MOST_TOKENS, WHOLE_OF
 from skills.sdk.usage import Usage, UsageRecord
 
 MINI = ModelPrice(
@@ -137,6 +137,16 @@ def test_parts_that_overlap_are_charged_once() -> None:
     rated = rate(replace(TERMS, model=ModelPrice(tiers=(KINDS,))), [record(usage)])
 
     assert rated.cost_nanos == 90 * 1 + 10 * 50
+
+
+@given(usage=usages)
+def test_whatever_parts_are_reported_each_token_is_charged_once(usage: Usage) -> None:
+    prices: dict[str, Any] = dict.fromkeys(("input", "output", *WHOLE_OF), 1_000)
+    alike = UnitPrices(**prices)
+
+    rated = rate(replace(TERMS, model=ModelPrice(tiers=(alike,))), [record(usage)])
+
+    assert rated.cost_nanos == usage.input_tokens + usage.output_tokens
 
 
 @pytest.mark.parametrize(("read", "price"), [(200_000, 1_250_000), (200_001, 2_500_000)])

@@ -6,7 +6,8 @@ from uuid import UUID
 from tests.billing import steps
 from tests.billing.paper_holds import Account, Group, Hold, Lot, platform
 from tests.billing.steps import step
-from tests.billing.walk import ORGANIZATIONS, Database, Runs, amounts, pick, resolve, small, whose
+from tests.billing.walk import ORGANIZATIONS, Database, amounts, pick, resolve, small, whose
+from tests.billing.walk_of_runs import Runs
 
 ALONE = 100
 """Up to so much one person moves; above it a second one decides."""
@@ -126,13 +127,16 @@ class Payments(Runs):
         when=lambda self: any(hold.is_settled for hold in self.books.holds.values()),
         place=pick,
         amount=amounts,
+        share=steps.integers(1, 3),
+        further=steps.booleans(),
         clawback=steps.booleans(),
     )
-    def refund(self, place: int, amount: int, clawback: bool) -> None:
-        """At most what was charged, less what went back already. Again it is the same refund."""
-        hold = self.some(place, "settled", "late")
+    def refund(self, place: int, amount: int, share: int, further: bool, clawback: bool) -> None:
+        """At most what was charged, less what went back already; often a further part. Again it is the same refund."""
+        hold = self.refunds[-1].hold if further and self.refunds else self.some(place, "settled", "late")
         left = self._refundable(hold)
-        asked = Refund(id=self.new_id(), hold=hold, amount=max(resolve(amount, left), 1), clawback=clawback)
+        wanted = resolve(amount, left) if share == 1 else left // share
+        asked = Refund(id=self.new_id(), hold=hold, amount=max(wanted, 1), clawback=clawback)
         values = (asked.id, hold.id, asked.amount, clawback, "quality", "n", "ada", ALONE)
         answer = self.ask("billing_refund_settlement", *values)
         if self._closed(hold.payer) or asked.amount > left:
@@ -202,9 +206,9 @@ class Payments(Runs):
     # -- grants
 
     @step(
-        2,
+        3,
         payer=whose,
-        amount=small,
+        amount=steps.one_of(steps.integers(0, ALONE - 1), small),
         paid=steps.booleans(),
         rank=steps.integers(1, 2),
         days=steps.sampled_from([None, 5, 9]),
@@ -225,6 +229,7 @@ class Payments(Runs):
             self._give(lot)
 
     @step(
+        2,
         when=lambda self: self.books.lots,
         place=pick,
         approved=steps.booleans(),
@@ -252,7 +257,16 @@ class Payments(Runs):
     @step(2, payer=whose, most=steps.integers(1, 4))
     def attribute(self, payer: int, most: int) -> None:
         """Work out what was spent of which grant: in parts, in the end all of it."""
-        organization = ORGANIZATIONS[payer]
+        self._attribute(ORGANIZATIONS[payer], most)
+
+    def finish(self) -> None:
+        """Of every grant was spent what was spent of it on paper."""
+        super().finish()
+        for organization in ORGANIZATIONS:
+            self._attribute(organization, 100)
+        self.check()
+
+    def _attribute(self, organization: UUID, most: int) -> None:
         while self.ask("billing_attribute", organization, most) == most:
             pass
         found = {id: (state, used) for id, state, used in self.rows(GRANTS)}
@@ -262,10 +276,12 @@ class Payments(Runs):
 
     @step(2, when=lambda self: any(lot.state == "given" for lot in self.books.lots), place=pick)
     def expire_grant(self, place: int) -> None:
-        """Its time comes; what open holds may still spend is left to them."""
+        """Not before its time comes; what open holds may still spend is left to them."""
         given = [lot for lot in self.books.lots if lot.state == "given"]
         lot = given[place % len(given)]
         self.ask("billing_attribute", lot.organization, 100_000)
+        if not lot.due:
+            assert self.ask("billing_expire_grant", lot.id) == 0
         self.database.execute("SET LOCAL session_replication_role = replica")
         self.database.execute("UPDATE billing_grant SET expires_at = now() WHERE id = %s", (lot.id,))
         self.database.execute("SET LOCAL session_replication_role = origin")
