@@ -176,6 +176,14 @@ class GatewayRefused(BillingError):
     """The company that collects payments does not answer, or not as it should; trying again later may help."""
 
 
+class GatewayAway(GatewayRefused):
+    """It does not answer at all, or has too much to do: there is no use in asking it anything else now."""
+
+
+class PaymentUnknown(GatewayRefused):
+    """It answers, and knows of nothing under this id."""
+
+
 class NoGateway(BillingError):
     """Nobody collects payments for this installation: money is entered by the operator."""
 

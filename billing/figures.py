@@ -55,6 +55,19 @@ class Part:
     usage: Usage = field(default_factory=Usage)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Profit:
+    """What a span brought the platform: the margin of its usage, less what payment companies kept. Nanodollars."""
+
+    usage: Usage
+    payment_fees: int
+
+    @property
+    def amount(self) -> int:
+        """What is left."""
+        return self.usage.margin - self.payment_fees
+
+
 NAMES: Final = tuple(each.name for each in fields(Usage))
 
 
@@ -131,6 +144,19 @@ def moved(since: datetime, until: datetime) -> Mapping[tuple[str, str, str], int
             .annotate(Sum("amount"))
         )
         return {(kind, debit, credit): int(amount) for kind, debit, credit, amount in rows}
+
+
+def payment_fees(moved: Mapping[tuple[str, str, str], int]) -> int:
+    """What payment companies kept of top-ups and payouts, less what was taken back; out of what `moved`."""
+    kept = sum(amount for (_, debit, _), amount in moved.items() if debit == "payment_fees")
+    return kept - sum(amount for (_, _, credit), amount in moved.items() if credit == "payment_fees")
+
+
+def profit(since: datetime, until: datetime) -> Profit:
+    """Of the whole platform; staff only."""
+    with platform_context(reason="what the platform has earned"):
+        used = usage(Span(since=since, until=until))
+    return Profit(usage=used, payment_fees=payment_fees(moved(since, until)))
 
 
 def _hours(span: Span) -> QuerySet[UsageHour]:

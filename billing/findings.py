@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 from django.db import connections
 
-from billing import figures, rollups, seals, selectors
+from billing import bank_claims, figures, rollups, seals, selectors
 from billing.amounts import dollars
 from billing.invariants import NUMBERS
 from billing.provider_usage import Compared
@@ -41,13 +41,15 @@ def findings(day: date, *, found: Mapping[str, int], compared: Sequence[Compared
     until = since + timedelta(days=1)
     with platform_context(reason=f"reconcile {day}"):
         used = figures.usage(figures.Span(since=since, until=until))
+        claims = bank_claims.open_claims().filter(received_at__lt=until).count()
     balance = selectors.trial_balance()
     yield _equal("R1", "the trial balance is balanced", ours=balance.difference, theirs=0)
     yield _none("R2", "totals are the sums of what moved", found, "I3", "I4", also=rollups.differences())
     yield _none("R3", "every charge that ended has one end", found, "I5", "I12")
     yield _described(since, until)
     yield _as_providers_say(compared)
-    yield _none("R6", "every top-up is in the journal", found, "I19")
+    yield _none("R6", "every top-up is in the journal, with what it cost", found, "I19")
+    yield _none("R6", "every claim of a bank is booked or explained", {}, also=claims)
     yield _none("R7", "open holds belong to work that is alive", found, "I11")
     yield _share("R8", "estimated share of charges", used.estimated, used.charged, goal_bp=ESTIMATED_GOAL_BP)
     yield from _creators(since, until)

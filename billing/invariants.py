@@ -30,6 +30,7 @@ NUMBERS: Final = {
     "the provider is owed what its work cost": "I15",
     "seals are unbroken": "I18",
     "every top-up credited its wallet": "I19",
+    "what a payment cost is booked as the gateway said": "I19",
     "suspense is empty": "I20",
 }
 """By which number each is known; what has none is looked at all the same."""

@@ -1,24 +1,19 @@
 """Payments that a gateway collects: begun by an organization, credited when the gateway's own record says they are."""
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID, uuid5
 
 from django.conf import settings
-from django.db.models.functions import Now
 
-from billing import top_ups
+from billing import bank_claims, collected, top_ups
 from billing.amounts import NANOS_PER_DOLLAR
-from billing.errors import GatewayRefused, NoGateway
-from billing.gateways import Dispute, Event, Gateway, Payment, gateway
+from billing.errors import NoGateway
+from billing.gateways import Event, Gateway, gateway
 from billing.models import GatewayEvent, TopUp
 from billing.movements import ask, check_amount, expect, working
 
-LOOK_AFTER = timedelta(minutes=10)
-AT_ONCE = 100
 _ENDED = ("credited", "failed", "canceled", "refunded", "disputed", "pending")
 
 
@@ -70,56 +65,21 @@ def receive(body: bytes, *, signature: str) -> str:
 
 
 def look_after_pending() -> int:
-    """Ask the gateway about payments of which nobody has told us for a while; how many are credited now."""
+    """Ask the gateway about payments and claims of banks that wait for it; how many payments are credited now."""
     try:
         company = gateway()
     except NoGateway:
         return 0
-    with working("look after payments"):
-        waiting = TopUp.objects.filter(
-            state=TopUp.State.PENDING, rail=company.rail, created_at__lt=Now() - LOOK_AFTER
-        ).order_by("-created_at")
-        names = [str(name) for name in waiting.values_list("external_id", flat=True)[:AT_ONCE]]
-    credited = 0
-    for name in names:
-        try:
-            credited += _apply(company, company.payment(name)) == "credited"
-        except GatewayRefused:
-            continue
-    return credited
+    bank_claims.look_after(company)
+    return collected.look_after(company)
 
 
 def _pay(company: Gateway, event: Event) -> str:
-    return _apply(company, company.payment(event.object_id), event_id=event.id)
+    return collected.apply(company, company.payment(event.object_id), event_id=event.id)
 
 
 def _dispute(company: Gateway, event: Event) -> str:
-    """A payment is credited before it is taken back, whichever message came first."""
-    found = company.dispute(event.object_id)
-    payment = company.payment_of(found.payment_id) if found.payment_id and found.takes_money else None
-    if payment is None or found.amount_nanos is None:
-        return _ignored(company, event)
-    _apply(company, payment)
-    return _take_back(company, event, found)
-
-
-def _take_back(company: Gateway, event: Event, found: Dispute) -> str:
-    with working(f"dispute {found.id}"):
-        outcome = ask(
-            "billing_apply_dispute", company.rail, event.id, uuid5(_DISPUTES, found.id), found.payment_id,
-            found.amount_nanos, f"The bank took a payment back: {found.reason}"[:200], found.id[:64],
-        )  # fmt: skip
-    if outcome not in ("made", "ignored"):
-        _log.error("The bank took %s back, and it is not in the books: %s. Book it by hand.", found.id, outcome)
-    return outcome
-
-
-def _apply(company: Gateway, payment: Payment, *, event_id: str = "") -> str:
-    with working("act upon a payment"):
-        return ask(
-            "billing_apply_payment", company.rail, event_id, payment.external_id, payment.standing,
-            payment.amount_nanos, payment.payment_id,
-        )  # fmt: skip
+    return bank_claims.act(company, event.object_id, event_id=event.id)
 
 
 def _ignored(company: Gateway, event: Event) -> str:
@@ -129,5 +89,3 @@ def _ignored(company: Gateway, event: Event) -> str:
 
 
 _ACTS: dict[str, Callable[[Gateway, Event], str]] = {"payment": _pay, "dispute": _dispute}
-_log = logging.getLogger(__name__)
-_DISPUTES = UUID("6f0d4d0e-5a39-5b5e-9b0a-3f1f6a0c7d11")

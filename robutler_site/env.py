@@ -182,6 +182,9 @@ class Environment(OutboundEnvironment):
     )
     stripe_api_url: str = Field("https://api.stripe.com", description="Where Stripe is asked.")
     top_up_minimum_usd: int = Field(5, ge=1, le=10_000, description="Smallest payment by card, in dollars.")
+    payment_pending_days: int = Field(
+        30, ge=2, le=365, description="After how many days a payment by card that nobody has made is given up."
+    )
     payout_gateway: str = Field("", description="Class that sends payouts, as module.Class; empty: people do.")
     sign_in_failures: int = Field(
         5, ge=1, le=1_000, description="After so many wrong passwords from one address a person has to wait."

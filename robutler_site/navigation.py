@@ -179,6 +179,7 @@ UNFOLD_STAFF = {
                     _page("Holds", "hourglass", "admin:billing_hold_changelist"),
                     _page("Settlements", "task_alt", "admin:billing_settlement_changelist"),
                     _page("Top-ups", "add_card", "admin:billing_topup_changelist"),
+                    _page("Banks' claims", "credit_card_off", "admin:billing_bankclaim_changelist"),
                     _page("Credit", "redeem", "admin:billing_grant_changelist"),
                     _page("Refunds", "undo", "admin:billing_refund_changelist"),
                     _page("Adjustments", "rule", "admin:billing_adjustment_changelist"),

@@ -174,3 +174,12 @@ def _remove(home: Path, server: embedded.EmbeddedServer) -> None:
     server.stop()
     for directory in {server.socket_dir, server.data_dir, home}:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def company(settings: Any, database: None) -> Generator[Any]:
+    """A company that collects card payments, which this platform is set up with."""
+    from tests.billing.cards import card_company
+
+    with card_company(settings) as fake:
+        yield fake

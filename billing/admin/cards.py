@@ -137,6 +137,17 @@ FIGURES: Final = (
         beneath="refunds",
     ),
     _Figure(
+        name="Payment fees",
+        definition="What payment companies kept of top-ups and payouts.",
+        of=lambda sums: figures.payment_fees(sums.moved),
+        beneath="fees",
+    ),
+    _Figure(
+        name="Profit after fees",
+        definition="Gross margin less payment fees.",
+        of=lambda sums: sums.usage.margin - figures.payment_fees(sums.moved),
+    ),
+    _Figure(
         name="Estimated share",
         definition="The part of the gross volume that no provider measured; the goal is at most 1 %.",
         of=lambda sums: sums.usage.estimated,
@@ -172,5 +183,6 @@ def cards(now: Sums, before: Sums, *, query: str, margin: str, journal: str) -> 
         "payers": f"{margin}?{query}&by=organization",
         "top_ups": f"{journal}?group__kind__exact=top_up",
         "refunds": f"{journal}?group__kind__exact=refund",
+        "fees": f"{journal}?group__kind__exact=payment_fee",
     }
     return tuple(figure.card(now, before, links) for figure in FIGURES)

@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from billing import figures, outstanding, reconcile, selectors
+from billing import bank_claims, figures, outstanding, reconcile, selectors
 from billing.admin.cards import cards, money, percent, sums_of
 from billing.admin.chains import chain_of, found_by
 from billing.admin.periods import CHOICES, Period, period_of
@@ -90,6 +90,7 @@ def _overview(site: AdminSite, request: HttpRequest) -> HttpResponse:
         looked_at=look.at,
         report=report,
         open_discrepancies=reconcile.open_discrepancies().count(),
+        open_claims=bank_claims.open_claims().count(),
     )
 
 

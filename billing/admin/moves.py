@@ -152,13 +152,20 @@ class StaffTopUpAdmin(MovesAdmin):
     decide = staticmethod(top_ups.decide)
     waiting = "pending"
     list_display: ClassVar = ("created_at", "organization", "shown_amount", "rail", "shown_state", "reference", "actor")
-    list_filter: ClassVar = ("state", "rail")
+    list_filter: ClassVar = ("state", "rail", "fee_problem")
     search_fields: ClassVar = ("organization__slug", "reference", "external_id", "payment_id")
     ordering: ClassVar = ("-created_at", "-id")
     fields: ClassVar = (
         *("id", "organization", "shown_amount", "rail", "shown_state", "reference", "actor", "created_at"),
-        *("decided_by", "decided_at", "external_id", "payment_id", "group"),
+        *("decided_by", "decided_at", "external_id", "payment_id", "group", "shown_fee"),
     )
+
+    @display(description="Fee")
+    def shown_fee(self, top_up: TopUp) -> str:
+        """What the gateway kept of it."""
+        if top_up.fee is not None:
+            return dollars(top_up.fee)
+        return "in another currency: book it by an adjustment" if top_up.fee_problem else ""
 
     def has_decide_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """What a gateway collects, the gateway decides."""

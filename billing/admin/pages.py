@@ -1,5 +1,6 @@
 """Which page shows which model on which of the two sites; the site itself is put together elsewhere."""
 
+from billing.admin.bank_claims import StaffBankClaimAdmin
 from billing.admin.budgets import MemberBudgetAdmin, StaffBudgetAdmin
 from billing.admin.journal import (
     MemberTransferAdmin,
@@ -20,6 +21,7 @@ from billing.admin.wallets import MemberWalletAdmin, StaffAccountAdmin
 from billing.models import (
     Account,
     Adjustment,
+    BankClaim,
     Budget,
     Charge,
     Discrepancy,
@@ -57,6 +59,7 @@ STAFF_PAGES = (
     (Hold, StaffHoldAdmin),
     (Settlement, StaffSettlementAdmin),
     (TopUp, StaffTopUpAdmin),
+    (BankClaim, StaffBankClaimAdmin),
     (PayoutBatch, StaffPayoutBatchAdmin),
     (Payout, StaffPayoutAdmin),
     (PayoutAccount, StaffPayoutAccountAdmin),

@@ -6,14 +6,17 @@ from uuid import UUID
 from django.conf import settings
 
 from billing.errors import NoGateway
-from billing.gateways.payments import Dispute, Event, Page, Payment
+from billing.gateways.payments import Dispute, Event, Fee, Page, Payment
 from billing.gateways.stripe import Stripe
 
-__all__ = ["Dispute", "Event", "Gateway", "Page", "Payment", "gateway"]
+__all__ = ["Dispute", "Event", "Fee", "Gateway", "Page", "Payment", "gateway"]
 
 
 class Gateway(Protocol):
-    """What a gateway is asked. Each may raise GatewayRefused; trying again does nothing twice."""
+    """What a gateway is asked. Trying again does nothing twice.
+
+    Each may raise GatewayRefused: GatewayAway where it does not answer, PaymentUnknown where it knows of no such thing.
+    """
 
     @property
     def rail(self) -> str:
@@ -24,6 +27,9 @@ class Gateway(Protocol):
 
     def payment(self, external_id: str) -> Payment:
         """How a payment stands now."""
+
+    def close_page(self, external_id: str) -> None:
+        """Let nobody pay on this page any more. Raises GatewayRefused for one that was completed."""
 
     def payment_of(self, payment_id: str) -> Payment | None:
         """The same by the payment's own name; None for one that is not of a page of ours."""

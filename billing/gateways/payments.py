@@ -16,13 +16,21 @@ class Page:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Fee:
+    """What a gateway keeps of a payment. No amount is one in another currency."""
+
+    amount_nanos: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Payment:
-    """A payment as the gateway's own record has it. No amount is one in another currency."""
+    """A payment as the gateway's own record has it. No amount is one in another currency; no fee, not known yet."""
 
     external_id: str
     standing: Standing
     amount_nanos: int | None
     payment_id: str | None
+    fee: Fee | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,14 +12,20 @@ from uuid import UUID
 
 import outbound
 from billing.amounts import NANOS_PER_DOLLAR
-from billing.errors import ForgedEvent, GatewayRefused, StaleEvent
-from billing.gateways.payments import About, Dispute, Event, Page, Payment, Standing
+from billing.errors import ForgedEvent, GatewayAway, GatewayRefused, PaymentUnknown, StaleEvent
+from billing.gateways.payments import About, Dispute, Event, Fee, Page, Payment, Standing
 
 NANOS_PER_CENT: Final = NANOS_PER_DOLLAR // 100
 ANSWER_SECONDS: Final = 15.0
 ANSWER_BYTES: Final = 500_000
 FRESH_SECONDS: Final = 300
 """A message that is older, or as far in the future, may be somebody's copy."""
+VERSION: Final = "2024-06-20"
+"""Of Stripe's interface: what follows is written for this one, whatever the account's own is."""
+TOO_MANY: Final = 429
+NOT_FOUND: Final = 404
+_EXPANDED: Final = urlencode({"expand[]": "payment_intent.latest_charge.balance_transaction"})
+_FAILED: Final = frozenset({"requires_payment_method", "canceled"})
 _ID: Final = re.compile(r"[a-zA-Z0-9_]{1,200}")
 _ABOUT: Final[dict[str, About]] = {"checkout.session": "payment", "dispute": "dispute"}
 
@@ -54,14 +60,18 @@ class Stripe:
         return Page(external_id=_id(made), url=made["url"])
 
     def payment(self, external_id: str) -> Payment:
-        """A session as it stands."""
-        return _payment(self._ask("GET", f"/v1/checkout/sessions/{quote(external_id, safe='')}"))
+        """A session as it stands, with its charge and what that cost."""
+        return _payment(self._ask("GET", f"/v1/checkout/sessions/{quote(external_id, safe='')}?{_EXPANDED}"))
+
+    def close_page(self, external_id: str) -> None:
+        """Expire a session."""
+        self._ask("POST", f"/v1/checkout/sessions/{quote(external_id, safe='')}/expire", {}, key=f"close:{external_id}")
 
     def payment_of(self, payment_id: str) -> Payment | None:
         """The session that a payment intent was made by."""
         found = self._ask("GET", f"/v1/checkout/sessions?{urlencode({'payment_intent': payment_id, 'limit': 1})}")
         rows = found.get("data")
-        return _payment(rows[0]) if isinstance(rows, list) and rows else None
+        return self.payment(_id(rows[0])) if isinstance(rows, list) and rows else None
 
     def dispute(self, dispute_id: str) -> Dispute:
         """A dispute as it stands; an inquiry that has not become one takes nothing."""
@@ -95,7 +105,7 @@ class Stripe:
 
     def _ask(self, method: str, path: str, form: dict[str, str] | None = None, *, key: str = "") -> dict[str, Any]:
         token = base64.b64encode(f"{self.secret_key}:".encode()).decode()
-        headers = {"Authorization": f"Basic {token}"}
+        headers = {"Authorization": f"Basic {token}", "Stripe-Version": VERSION}
         if form is not None:
             headers |= {"Content-Type": "application/x-www-form-urlencoded", "Idempotency-Key": key}
         body = urlencode(form).encode() if form is not None else b""
@@ -103,7 +113,11 @@ class Stripe:
             answer = asyncio.run(_fetch(f"{self.api_url}{path}", method=method, headers=headers, body=body))
             said = json.loads(answer.body)
         except (outbound.OutboundError, ValueError) as error:
-            raise GatewayRefused("The payment company does not answer; try again later.") from error
+            raise GatewayAway("The payment company does not answer; try again later.") from error
+        if answer.status >= 500 or answer.status == TOO_MANY:
+            raise GatewayAway(f"The payment company has too much to do: HTTP {answer.status}.")
+        if answer.status == NOT_FOUND:
+            raise PaymentUnknown("The payment company knows of no such payment.")
         if answer.status != 200 or not isinstance(said, dict):
             raise GatewayRefused(f"The payment company refused: HTTP {answer.status}.")
         return said
@@ -122,17 +136,33 @@ async def _fetch(url: str, *, method: str, headers: dict[str, str], body: bytes)
 def _payment(session: Any) -> Payment:
     if not isinstance(session, dict):
         raise GatewayRefused("The payment company answered something else.")
-    standing: Standing = "pending"
-    if session.get("payment_status") == "paid":
-        standing = "paid"
-    elif session.get("status") == "expired":
-        standing = "canceled"
+    intent = session.get("payment_intent")
+    details = intent if isinstance(intent, dict) else {}
     return Payment(
         external_id=_id(session),
-        standing=standing,
+        standing=_standing(session, details),
         amount_nanos=_nanos(session.get("amount_total"), session.get("currency")),
-        payment_id=str(session["payment_intent"]) if session.get("payment_intent") else None,
+        payment_id=str(details.get("id") or intent) if intent else None,
+        fee=_fee(details.get("latest_charge")),
     )
+
+
+def _standing(session: dict[str, Any], intent: dict[str, Any]) -> Standing:
+    """A page that was completed by a slow method is pending until that has worked, or has not."""
+    if session.get("payment_status") == "paid":
+        return "paid"
+    if session.get("status") == "expired":
+        return "canceled"
+    return "failed" if session.get("status") == "complete" and intent.get("status") in _FAILED else "pending"
+
+
+def _fee(charge: Any) -> Fee | None:
+    """What Stripe has written down for a charge; that may be a while after the charge."""
+    written = charge.get("balance_transaction") if isinstance(charge, dict) else None
+    cents = written.get("fee") if isinstance(written, dict) else None
+    if not isinstance(written, dict) or not isinstance(cents, int) or isinstance(cents, bool) or cents < 0:
+        return None
+    return Fee(amount_nanos=_nanos(cents, written.get("currency")))
 
 
 def _nanos(cents: Any, currency: Any) -> int | None:

@@ -3,6 +3,7 @@
 from billing.models.account import Account
 from billing.models.adjustment import Adjustment
 from billing.models.alert import BalanceAlert
+from billing.models.bank_claim import BankClaim
 from billing.models.budget import Budget, BudgetAlert, BudgetWindow, HoldBudget
 from billing.models.charge import Charge
 from billing.models.gateway_event import GatewayEvent
@@ -23,7 +24,7 @@ from billing.models.usage_line import UsageLine
 from billing.models.webhook import WebhookEndpoint
 
 __all__ = [
-    "Account", "Adjustment", "BalanceAlert", "Budget", "BudgetAlert", "BudgetWindow", "Charge", "Delivery",
+    "Account", "Adjustment", "BalanceAlert", "BankClaim", "Budget", "BudgetAlert", "BudgetWindow", "Charge", "Delivery",
     "Discrepancy", "GatewayEvent", "Grant", "GrantBurn", "GrantCursor", "Hold", "HoldBudget", "InvariantRun",
     "JournalHour", "OutboxEvent", "PaymentToken", "Payout", "PayoutAccount", "PayoutBatch", "PriceAcceptance",
     "PriceItem", "PriceList", "PriceVersion", "Reconciliation", "Refund", "Seal", "Settlement", "Statement",

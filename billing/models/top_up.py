@@ -11,7 +11,8 @@ class TopUp(models.Model):
     """Money for a wallet, from the moment it was announced; only when it is credited has it arrived in the books.
 
     `reference` says how it can be found outside, `external_id` is the gateway's own name for it and `payment_id` that
-    of the payment which came of it. What a person enters by hand above a limit is credited when another approves.
+    of the payment which came of it; `fee` is what the gateway kept, once it has said so. What a person enters by hand
+    above a limit is credited when another approves.
     """
 
     class Rail(models.TextChoices):
@@ -48,6 +49,17 @@ class TopUp(models.Model):
     group = models.OneToOneField(
         "billing.TransferGroup", models.PROTECT, null=True, related_name="top_up", db_constraint=False
     )
+    fee = models.PositiveBigIntegerField(null=True, help_text="What the gateway kept of it. Nanodollars.")
+    fee_problem = models.CharField(
+        max_length=32, db_default="", default="", help_text="Why the fee cannot be booked as it is."
+    )
+    fee_group = models.OneToOneField(
+        "billing.TransferGroup", models.PROTECT, null=True, related_name="+", db_constraint=False
+    )
+    looks = models.PositiveIntegerField(
+        db_default=0, default=0, help_text="How often the gateway was asked without being told to."
+    )
+    next_look_at = models.DateTimeField(db_default=models.functions.Now())
     created_at = models.DateTimeField(db_default=models.functions.Now())
     decided_at = models.DateTimeField(null=True)
 
@@ -70,6 +82,12 @@ class TopUp(models.Model):
                 | (~Q(decided_by="") & ~Q(decided_by=F("actor"))),
                 name="top_up_by_two_people",
             ),
+            models.CheckConstraint(
+                condition=Q(fee__isnull=True, fee_group__isnull=True)
+                | Q(fee=0, fee_group__isnull=True, group__isnull=False)
+                | Q(fee__gt=0, fee_group__isnull=False, group__isnull=False, fee_problem=""),
+                name="top_up_fee_is_booked",
+            ),
             models.UniqueConstraint(fields=("organization", "id"), name="top_up_organization_id"),
             models.UniqueConstraint(fields=("rail", "external_id"), name="top_up_one_per_external_id"),
             models.UniqueConstraint(fields=("rail", "payment_id"), name="top_up_one_per_payment"),
@@ -77,6 +95,12 @@ class TopUp(models.Model):
         indexes = (
             models.Index(
                 fields=("created_at",), name="top_up_unfinished", condition=Q(state__in=("created", "pending"))
+            ),
+            models.Index(
+                fields=("next_look_at",),
+                name="top_up_to_look_after",
+                condition=Q(external_id__isnull=False, fee__isnull=True, fee_problem="")
+                & (Q(state="pending") | Q(group__isnull=False)),
             ),
         )
 

@@ -25,6 +25,7 @@ class TransferGroup(models.Model):
         PROVIDER_INVOICE = "provider_invoice", "Provider's invoice"
         CHARGEBACK = "chargeback", "Chargeback"
         WRITE_OFF = "write_off", "Write-off"
+        PAYMENT_FEE = "payment_fee", "Fee of a payment"
 
     id = models.BigAutoField(primary_key=True)
     key = models.CharField(max_length=96, unique=True, help_text="Once per key, however often it is asked for.")
@@ -50,14 +51,14 @@ class TransferGroup(models.Model):
                     kind__in=(
                         *("top_up", "settlement", "late_settlement", "unheld_loss", "grant", "grant_expiry", "refund"),
                         *("adjustment", "reversal", "payout", "payout_return", "provider_invoice", "chargeback"),
-                        "write_off",
+                        *("write_off", "payment_fee"),
                     )
                 ),
                 name="transfer_group_kind_known",
             ),
             models.CheckConstraint(
                 condition=Q(organization__isnull=False)
-                | Q(kind__in=("adjustment", "reversal", "provider_invoice", "write_off")),
+                | Q(kind__in=("adjustment", "reversal", "provider_invoice", "write_off", "payment_fee")),
                 name="transfer_group_has_an_organization",
             ),
             models.CheckConstraint(

@@ -39,18 +39,28 @@ BEGIN
 END
 $$;
 
--- A top-up moves forward only. A payment that a bank took back may be ours again, when the bank says so.
+-- A top-up moves forward only. A payment that a bank took back may be ours again, when the bank says so; one that was
+-- given up may have been made after all. What a gateway kept of it is said once.
 CREATE OR REPLACE FUNCTION billing_guard_top_up() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    later text[] := ARRAY['looks', 'next_look_at', 'fee', 'fee_problem', 'fee_group_id'];
 BEGIN
-    IF to_jsonb(NEW) - TG_ARGV IS DISTINCT FROM to_jsonb(OLD) - TG_ARGV
+    IF to_jsonb(NEW) - TG_ARGV - later IS DISTINCT FROM to_jsonb(OLD) - TG_ARGV - later
         OR (OLD.external_id IS NOT NULL AND NEW.external_id IS DISTINCT FROM OLD.external_id)
         OR (OLD.payment_id IS NOT NULL AND NEW.payment_id IS DISTINCT FROM OLD.payment_id)
         OR (OLD.group_id IS NOT NULL AND NEW.group_id IS DISTINCT FROM OLD.group_id)
-        OR NOT (OLD.state || '>' || NEW.state IN (
-            'created>created', 'created>pending', 'created>failed', 'created>canceled', 'pending>pending',
-            'pending>credited', 'pending>failed', 'pending>canceled', 'credited>canceled', 'credited>refunded',
-            'credited>disputed', 'disputed>credited'
-        ))
+        OR (OLD.fee IS NOT NULL AND (NEW.fee, NEW.fee_group_id) IS DISTINCT FROM (OLD.fee, OLD.fee_group_id))
+        OR (OLD.state NOT IN ('created', 'pending') AND NEW.state = OLD.state
+            AND to_jsonb(NEW) - later - 'payment_id' <> to_jsonb(OLD) - later - 'payment_id')
+        OR NOT (
+            NEW.state = OLD.state
+            OR OLD.state || '>' || NEW.state IN (
+                'created>pending', 'created>failed', 'created>canceled', 'pending>credited', 'pending>failed',
+                'pending>canceled', 'credited>canceled', 'credited>refunded', 'credited>disputed', 'disputed>credited'
+            )
+            OR (OLD.rail <> 'manual' AND OLD.group_id IS NULL
+                AND OLD.state || '>' || NEW.state IN ('failed>credited', 'canceled>credited'))
+        )
     THEN
         RAISE EXCEPTION 'top-up % is % and stays what it is', OLD.id, OLD.state USING ERRCODE = 'restrict_violation';
     END IF;

@@ -100,6 +100,13 @@ WHERE u.group_id IS NOT NULL AND NOT EXISTS (
         AND a.organization_id = u.organization_id
 )
 UNION ALL
+SELECT 'what a payment cost is booked as the gateway said', count(*)
+FROM billing_topup u
+WHERE coalesce(u.fee, 0) IS DISTINCT FROM coalesce((
+    SELECT sum(t.amount) FROM billing_transfer t JOIN billing_account a ON a.id = t.debit_id
+    WHERE t.group_id = u.fee_group_id AND a.kind = 'payment_fees'
+), 0)
+UNION ALL
 SELECT 'what children use of a hold is what they reserve and have spent', count(*)
 FROM billing_hold p
 LEFT JOIN LATERAL (

@@ -116,7 +116,8 @@ END
 $$;
 
 -- Act upon what a gateway's own record of a payment says now, in one transaction with the end of the event (or of none,
--- when nobody told us and we asked). The record is the truth, so it does not matter in which order events come.
+-- when nobody told us and we asked). The record is the truth, so it does not matter in which order events come, nor
+-- whether we had given the payment up.
 CREATE OR REPLACE FUNCTION billing_apply_payment(
     way text, event text, external text, standing text, amount bigint, payment text
 ) RETURNS text
@@ -130,7 +131,7 @@ BEGIN
     SELECT t.* INTO known FROM billing_topup t WHERE t.rail = way AND t.external_id = external;
     IF known.id IS NULL THEN
         outcome := 'ignored';
-    ELSIF known.state <> 'pending' OR standing = 'pending' THEN
+    ELSIF known.group_id IS NOT NULL OR standing = 'pending' OR (standing <> 'paid' AND known.state <> 'pending') THEN
         outcome := known.state;
     ELSIF standing <> 'paid' THEN
         UPDATE billing_topup t SET state = standing, decided_at = clock_timestamp() WHERE t.id = known.id;
@@ -138,7 +139,8 @@ BEGIN
     ELSIF amount IS DISTINCT FROM known.amount THEN
         outcome := 'mismatch';
     ELSE
-        UPDATE billing_topup t SET payment_id = payment WHERE t.id = known.id;
+        UPDATE billing_topup t SET payment_id = payment, looks = 0, next_look_at = clock_timestamp()
+        WHERE t.id = known.id;
         PERFORM billing_credit_top_up(known.id, way, '');
         outcome := 'credited';
     END IF;
@@ -147,22 +149,33 @@ BEGIN
 END
 $$;
 
--- A bank has taken back a payment that a gateway had collected: all of it or a part.
+-- A bank has taken back a payment that a gateway had collected: all of it or a part. What the books do not take at once
+-- stays an open claim; `request` is its id, and that of the chargeback.
 CREATE OR REPLACE FUNCTION billing_apply_dispute(
     way text, event text, request uuid, payment text, amount bigint, why text, ticket_no text
 ) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     paid billing_topup;
-    outcome text;
+    said text;
 BEGIN
-    SELECT t.* INTO paid FROM billing_topup t WHERE t.rail = way AND t.payment_id = payment;
-    IF paid.id IS NULL THEN
-        outcome := 'ignored';
-    ELSE
-        outcome := billing_charge_back(request, paid.organization_id, amount, paid.id, why, ticket_no, way);
+    SELECT c.state INTO said FROM billing_bankclaim c WHERE c.id = request FOR UPDATE;
+    IF said = 'open' THEN
+        SELECT t.* INTO paid FROM billing_topup t WHERE t.rail = way AND t.payment_id = payment;
+        IF amount IS NULL THEN
+            said := 'another_currency';
+        ELSIF paid.id IS NULL THEN
+            said := 'not_credited';
+        ELSE
+            said := billing_charge_back(request, paid.organization_id, amount, paid.id, why, ticket_no, way);
+        END IF;
+        UPDATE billing_bankclaim c
+        SET top_up_id = paid.id, amount = billing_apply_dispute.amount, reason = why, outcome = said,
+            state = CASE said WHEN 'made' THEN 'booked' ELSE 'open' END,
+            ended_at = CASE said WHEN 'made' THEN clock_timestamp() END
+        WHERE c.id = request;
     END IF;
-    PERFORM billing_close_event(way, event, outcome);
-    RETURN outcome;
+    PERFORM billing_close_event(way, event, said);
+    RETURN said;
 END
 $$;

@@ -68,7 +68,7 @@ def test_each_figure_has_its_definition_and_books_that_hold_are_green(them: Clie
 
     for name in NAMES:
         assert f">{name}</dt>" in page
-    assert page.count('class="meaning"') == 16
+    assert page.count('class="meaning"') == 19
     assert "debits equal credits" in page
     assert "Debits less credits" in page
     assert "<script>" not in page

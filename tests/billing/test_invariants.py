@@ -50,6 +50,9 @@ BREAKS = {
     "every top-up credited its wallet": (
         "UPDATE billing_topup SET amount = amount + 1 WHERE organization_id = %(payer)s"
     ),
+    "what a payment cost is booked as the gateway said": (
+        "UPDATE billing_topup SET fee = 1, fee_group_id = group_id WHERE organization_id = %(payer)s"
+    ),
     "figures by the hour are the ledger's": (
         "UPDATE billing_usagehour SET calls = calls + 1 WHERE organization_id = %(payer)s"
     ),

@@ -20,6 +20,7 @@ TABLES = {
     "billing_adjustment": "amount",
     "billing_gatewayevent": "body",
     "billing_topup": "state",
+    "billing_bankclaim": "state",
 }
 FUNCTIONS = (
     "billing_refund_settlement(gen_random_uuid(), gen_random_uuid(), 1, true, 'fault', 'r', 'a', 1)",
@@ -37,6 +38,14 @@ FUNCTIONS = (
     "billing_decide_top_up(gen_random_uuid(), true, 'a')",
     "billing_keep_event('stripe', 'e', 'k', 'o', 'b')",
     "billing_apply_payment('stripe', 'e', 'x', 'paid', 1, 'p')",
+    "billing_next_payment('stripe', '0', 1)",
+    "billing_book_fee('stripe', 'x', 1)",
+    "billing_give_up_payment('stripe', 'x')",
+    "billing_end_unopened('stripe', 1, 1)",
+    "billing_keep_claim(gen_random_uuid(), 'stripe', 'd')",
+    "billing_next_claim('stripe')",
+    "billing_drop_claim('stripe', 'e', gen_random_uuid())",
+    "billing_explain_claim(gen_random_uuid(), 'r', 'a')",
 )
 INNER = (
     "billing_make_refund(gen_random_uuid(), 'a')",

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 SECRET_KEY = "sk_test_of_a_fake"
 WEBHOOK_SECRET = "whsec_of_a_fake"
+EXPANDED = "payment_intent.latest_charge.balance_transaction"
 _number = count(1)
 
 
@@ -36,16 +37,32 @@ class FakeStripe:
 
     place: str
     sessions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    intents: dict[str, dict[str, Any]] = field(default_factory=dict)
     disputes: dict[str, dict[str, Any]] = field(default_factory=dict)
     by_key: dict[str, str] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)
     is_down: bool = False
 
     def pay(self, session_id: str, **changes: Any) -> dict[str, Any]:
-        """Somebody pays on the page; answers the session."""
+        """Somebody pays on the page; answers the session. What it costs is written down when `charge` says so."""
         paid = {"status": "complete", "payment_status": "paid", "payment_intent": unique("pi"), **changes}
         self.sessions[session_id] |= paid
+        self.intents[paid["payment_intent"]] = {
+            "id": paid["payment_intent"], "object": "payment_intent", "latest_charge": None,
+            "status": "succeeded" if paid["payment_status"] == "paid" else "processing",
+        }  # fmt: skip
         return self.sessions[session_id]
+
+    def charge(self, session_id: str, *, fee: int, currency: str = "usd") -> None:
+        """Stripe writes down what it keeps of a payment, in cents."""
+        session = self.sessions[session_id]
+        written = {
+            "id": unique("txn"), "object": "balance_transaction", "amount": session["amount_total"], "fee": fee,
+            "net": session["amount_total"] - fee, "currency": currency,
+        }  # fmt: skip
+        self.intents[session["payment_intent"]]["latest_charge"] = {
+            "id": unique("ch"), "object": "charge", "balance_transaction": written,
+        }  # fmt: skip
 
     def take_back(self, session_id: str, *, status: str = "needs_response", cents: int | None = None) -> dict[str, Any]:
         """The payer's bank takes the payment back; answers the dispute."""
@@ -74,9 +91,23 @@ class FakeStripe:
             wanted = query["payment_intent"][0]
             rows = [row for row in self.sessions.values() if row["payment_intent"] == wanted]
             return 200, {"object": "list", "data": rows, "has_more": False}
+        if path.endswith("/expire"):
+            return self._expire(path.split("/")[-2])
         kept = self.sessions if path.startswith("/v1/checkout/sessions/") else self.disputes
         found = kept.get(path.rpartition("/")[2])
-        return (200, found) if found else (404, {"error": {"code": "resource_missing"}})
+        if found is None:
+            return 404, {"error": {"code": "resource_missing"}}
+        return 200, self._expanded(found) if query.get("expand[]") == [EXPANDED] else found
+
+    def _expanded(self, session: dict[str, Any]) -> dict[str, Any]:
+        return session | {"payment_intent": self.intents.get(session["payment_intent"] or "")}
+
+    def _expire(self, session_id: str) -> tuple[int, Any]:
+        session = self.sessions[session_id]
+        if session["status"] != "open":
+            return 400, {"error": {"type": "invalid_request_error", "message": "Only open sessions can be expired."}}
+        session["status"] = "expired"
+        return 200, session
 
     def _open(self, form: dict[str, list[str]], key: str) -> dict[str, Any]:
         if key not in self.by_key:

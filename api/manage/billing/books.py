@@ -44,15 +44,19 @@ class ProfitShown(serializers.Serializer[Any]):
     """What a span of days brought in, and what it cost."""
 
     object = serializers.CharField(default="pnl", read_only=True)
-    charged_nanos = NanosField(source="charged")
-    revenue_nanos = NanosField(source="platform_share")
-    revenue_usd = UsdField(source="platform_share")
-    cost_nanos = NanosField(source="own_cost")
-    creators_nanos = NanosField(source="creator_share")
-    loss_nanos = NanosField(source="loss")
-    margin_nanos = NanosField(source="margin")
-    margin_usd = UsdField(source="margin")
-    charges = serializers.IntegerField(source="calls")
+    charged_nanos = NanosField(source="usage.charged")
+    revenue_nanos = NanosField(source="usage.platform_share")
+    revenue_usd = UsdField(source="usage.platform_share")
+    cost_nanos = NanosField(source="usage.own_cost")
+    creators_nanos = NanosField(source="usage.creator_share")
+    loss_nanos = NanosField(source="usage.loss")
+    margin_nanos = NanosField(source="usage.margin")
+    margin_usd = UsdField(source="usage.margin")
+    payment_fees_nanos = NanosField(source="payment_fees")
+    payment_fees_usd = UsdField(source="payment_fees")
+    profit_nanos = NanosField(source="amount")
+    profit_usd = UsdField(source="amount")
+    charges = serializers.IntegerField(source="usage.calls")
 
 
 class TrialBalance(StaffView):
@@ -73,12 +77,12 @@ class TrialBalance(StaffView):
 
 
 class ProfitAndLoss(StaffView):
-    """Revenue, cost and margin."""
+    """Revenue, cost, margin, and what is left of it after payment fees."""
 
     def get(self, request: Request) -> Response:
         """Of these days."""
         since, until = _span(self.asked(DaysAsked))
-        return Response(ProfitShown(figures.usage(figures.Span(since=since, until=until))).data)
+        return Response(ProfitShown(figures.profit(since, until)).data)
 
 
 class Reconciliations(StaffView):

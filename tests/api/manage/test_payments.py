@@ -2,9 +2,7 @@
 
 import json
 import time
-from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import permutations
 from typing import Any
@@ -12,64 +10,19 @@ from uuid import uuid4
 
 import pytest
 from django.db import connections
-from django.test import Client
 
 import outbound
-from billing import ledger, outbox, payments, webhooks
-from billing.models import GatewayEvent, TopUp, TransferGroup
+from billing import collected, ledger, outbox, payments, webhooks
+from billing.models import GatewayEvent, TopUp
 from tenants.context import organization_context
 from tests import make
 from tests.api.client import ApiClient
 from tests.billing import money
+from tests.billing.cards import DOLLAR, begun, credited, tell
 from tests.fakes.receiver import receiver
-from tests.fakes.stripe import SECRET_KEY, WEBHOOK_SECRET, FakeStripe, signed, stripe
+from tests.fakes.stripe import FakeStripe, signed
 
-TOP_UPS, HOOK = "/api/v1/billing/topups", "/api/v1/billing/webhooks/stripe"
-DOLLAR = 10**9
-
-
-@pytest.fixture
-def company(settings: Any, database: None) -> Generator[FakeStripe]:
-    """A Stripe that this platform is set up with."""
-    with stripe() as fake:
-        outbound.configure(allow=[fake.place])
-        settings.ROBUTLER = settings.ROBUTLER.model_copy(
-            update={
-                "stripe_secret_key": SECRET_KEY,
-                "stripe_webhook_secret": WEBHOOK_SECRET,
-                "stripe_api_url": f"http://{fake.place}",
-            }
-        )
-        yield fake
-        outbound.configure()
-
-
-@dataclass
-class Told:
-    """What an endpoint answered."""
-
-    status: int
-    said: dict[str, Any]
-
-
-def tell(body: bytes, signature: str | None = None) -> Told:
-    """Stripe sends a message."""
-    header = signed(body) if signature is None else signature
-    answer = Client().post(HOOK, body, content_type="application/json", headers={"Stripe-Signature": header})
-    return Told(answer.status_code, answer.json())
-
-
-def begun(organization: Any, company: FakeStripe, amount: str = "25") -> str:
-    """A page to pay on; answers the session's id."""
-    payments.begin(
-        id=uuid4(), organization_id=organization.id, amount=amount, return_url="https://x.example/", actor="ann"
-    )
-    return list(company.sessions)[-1]
-
-
-def credited(organization: Any) -> int:
-    with money.everything():
-        return TransferGroup.objects.filter(organization_id=organization.id, kind="top_up").count()
+TOP_UPS = "/api/v1/billing/topups"
 
 
 def test_a_payment_is_begun_paid_and_credited(company: FakeStripe, acme: Any, acme_client: ApiClient) -> None:
@@ -134,7 +87,7 @@ def test_c9_one_message_twenty_times_at_once_and_the_poller_credit_once(
     company: FakeStripe, acme: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = company.event("checkout.session.completed", company.pay(begun(acme, company)))
-    monkeypatch.setattr(payments, "LOOK_AFTER", timedelta())
+    monkeypatch.setattr(collected, "LOOK_AFTER", timedelta())
 
     def act(nth: int) -> int:
         try:
