@@ -22,6 +22,7 @@ class TopUp:
     rail: str
     state: str
     group: Group | None = None
+    fee: int | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -73,15 +74,17 @@ class Payments(Runs):
         off=steps.integers(0, 4),
     )
     def gateway_says(self, place: int, standing: str, off: int) -> None:
-        """Each event arrives twice; now and then the amount is another."""
+        """Each event arrives twice; now and then the amount is another. What was given up may be paid after all."""
         top_up = self.top_ups[-1 - place % len(self.top_ups)]
         if top_up.rail == "manual":
             return
         amount, event = top_up.amount + (off == 0), f"evt {self.new_id()}"
         self.ask("billing_keep_event", "stripe", event, "k", "o", "{}")
         expected = top_up.state
-        if top_up.state == "pending" and standing != "pending":
-            expected = standing if standing != "paid" else "mismatch" if off == 0 else "credited"
+        if top_up.group is None and standing == "paid":
+            expected = "mismatch" if off == 0 else "credited"
+        elif top_up.state == "pending":
+            expected = standing
         values = ("stripe", event, f"ext {top_up.id}", standing, amount, f"pay {top_up.id}")
         assert self.ask("billing_apply_payment", *values) == expected
         if expected not in (top_up.state, "mismatch"):
@@ -89,6 +92,22 @@ class Payments(Runs):
                 self._credit(top_up)
             top_up.state = expected
         assert self.ask("billing_apply_payment", *values) == expected
+
+    @step(when=lambda self: self.top_ups, place=pick, fee=steps.integers(0, 3))
+    def gateway_keeps(self, place: int, fee: int) -> None:
+        """What a payment cost is booked once, and only of one that was credited."""
+        top_up = self.top_ups[-1 - place % len(self.top_ups)]
+        answer = self.ask("billing_book_fee", "stripe", f"ext {top_up.id}", fee)
+        if top_up.rail == "manual" or top_up.group is None:
+            assert answer == "not_credited"
+        elif top_up.fee is not None:
+            assert answer == ("booked" if top_up.fee == fee else "conflict")
+        else:
+            assert answer == "booked"
+            top_up.fee = fee
+            if fee:
+                lines = (platform("payment_fees"), platform("external_clearing"), fee)
+                self.books.post("payment_fee", top_up.id, lines)
 
     @step(
         when=lambda self: self.top_ups,
