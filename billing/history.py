@@ -7,8 +7,8 @@ from uuid import UUID
 
 from django.db.models import F, Model, Q, QuerySet
 
-from billing import payouts
-from billing.models import Account, Charge, Hold, Payout, TopUp, Transfer, TransferGroup
+from billing import disputes, payouts
+from billing.models import Account, Charge, Dispute, Hold, Payout, TopUp, Transfer, TransferGroup
 
 Row = TypeVar("Row", bound=Model)
 
@@ -55,6 +55,14 @@ def charges_page(organization_id: UUID, *, after: UUID | None = None, limit: int
 def top_ups_page(organization_id: UUID, *, after: UUID | None = None, limit: int) -> Page[TopUp]:
     """Money that came into an organization's wallet, or is on its way there."""
     return _page(TopUp.objects.filter(organization_id=organization_id), "created_at", after=after, limit=limit)
+
+
+def disputes_page(
+    organization_id: UUID, *, state: str | None = None, after: UUID | None = None, limit: int
+) -> Page[Dispute]:
+    """What an organization does not agree with."""
+    rows = disputes.disputes(organization_id=organization_id, state=state)
+    return _page(rows, "opened_at", after=after, limit=limit)
 
 
 def payouts_page(organization_id: UUID, *, after: UUID | None = None, limit: int) -> Page[Payout]:

@@ -28,6 +28,8 @@ REFUSALS = {
     "not_empty": "The wallet still has money or open holds; only an empty one is closed.",
     "in_use": "So much of the credit limit is in use that it cannot be less.",
     "limit": "The amount must be more than 0 and is more than the books can take.",
+    "disputed_already": "It is disputed already: wait for the decision.",
+    "nothing_charged": "Nothing was charged for it that could still be given back.",
     "canceled": "It was canceled.",
     "failed": "It has failed.",
     "disputed": "A bank has taken it back.",

@@ -35,7 +35,9 @@ PAUSES: Final = tuple(
     timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 28_800, 28_800)
 )
 """How long to wait after each attempt that failed; after the last, about a day in all, the delivery is given up."""
-MAILED: Final = frozenset({"balance.low", "budget.threshold", "payout.paid", "payout.failed", "statement.ready"})
+MAILED: Final = frozenset(
+    {"balance.low", "budget.threshold", "payout.paid", "payout.failed", "statement.ready", "dispute.decided"}
+)
 GONE: Final = 410
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from agents.admin.runs import runs_seen_by
 from agents.models import Agent, Run
-from billing import bank_claims, budgets, figures, ledger, selectors
+from billing import bank_claims, budgets, disputes, figures, ledger, selectors
 from billing.admin.cards import money
 from billing.admin.periods import period_of
 from billing.amounts import dollars
@@ -109,6 +109,11 @@ def _books() -> list[Figure]:
         Figure("Trial balance", money(off), reverse("admin:billing_overview")),
         Figure("Owed to wallets", dollars(wallets.posted), reverse("admin:billing_account_changelist")),
         Figure("Reserved by runs", f"{dollars(wallets.held)} in {wallets.open_holds} holds"),
+        Figure(
+            "Disputes to decide",
+            str(disputes.disputes(state="open").count()),
+            f"{reverse('admin:billing_dispute_changelist')}?state__exact=open",
+        ),
         Figure(
             "Banks' claims to book",
             str(bank_claims.open_claims().count()),

@@ -9,13 +9,14 @@ from uuid import uuid4
 from agents.models import Agent
 from agents.services import publishing
 from agents.services.drafts import SkillChoice
-from billing import budgets, tokens, top_ups
-from billing.models import Budget, PaymentToken
+from billing import budgets, disputes, tokens, top_ups
+from billing.models import Budget, Dispute, PaymentToken
 from billing.tokens import Terms
 from tenants.context import organization_context
 from tenants.models import Membership, Organization, User
 from tenants.roles import Role
 from tenants.services import add_member, create_organization, issue_key
+from tests.billing import money
 
 _number = count(1)
 
@@ -70,6 +71,15 @@ def payment_token(organization: Organization, **terms: Any) -> PaymentToken:
     minted = tokens.mint(id=uuid4(), organization_id=organization.id, terms=wanted)
     with organization_context(organization.id):
         return PaymentToken.objects.get(id=minted.permit.id)
+
+
+def dispute(organization: Organization, *, remark: str = "") -> Dispute:
+    """A dispute of a charge of $1, which the organization's wallet is given before."""
+    charge = money.hold(wallet(organization, 10**9), 10**9)
+    money.settle(charge, cost=10**9)
+    return disputes.open_dispute(
+        id=uuid4(), organization_id=organization.id, charge_id=charge, reason="quality", remark=remark, actor="ann"
+    )
 
 
 def agent(organization: Organization, *, skills: Sequence[SkillChoice] = (), **fields: Any) -> Agent:

@@ -7,11 +7,12 @@ from django.http import HttpRequest
 from unfold.decorators import display
 
 from agents.models import Run
+from billing.admin.dispute_links import disputable
 from billing.admin.receipts import receipt_of
 from billing.amounts import dollars
 from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, allows, sees_only_own, signed_in, uuid_or_404
 from tenants.models import ApiKey, Organization
-from tenants.permissions import BILLING_READ, USAGE_READ
+from tenants.permissions import BILLING_READ, BILLING_WRITE, USAGE_READ
 
 STATUS_LABELS = {
     "Finished": "success",
@@ -111,8 +112,12 @@ class MemberRunAdmin(RunColumns, MemberAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> Any:
         """Below the run stands the money that moved for it."""
-        receipt = {"receipt": receipt_of(uuid_or_404(object_id))} if allows(request, BILLING_READ) else {}
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **receipt})
+        money = {}
+        if allows(request, BILLING_READ):
+            run_id = uuid_or_404(object_id)
+            charges = disputable(run_id, site="console", may_open=allows(request, BILLING_WRITE))
+            money = {"receipt": receipt_of(run_id), "disputable": charges}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **money})
 
     def get_readonly_fields(self, request: HttpRequest, obj: Run | None = None) -> Any:
         return [name for _, group in DETAILS for name in group["fields"]]
@@ -141,5 +146,6 @@ class StaffRunAdmin(RunColumns, StaffRecordAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> Any:
         """Below the run stands the money that moved for it."""
-        receipt = {"receipt": receipt_of(uuid_or_404(object_id))}
-        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **receipt})
+        run_id = uuid_or_404(object_id)
+        money = {"receipt": receipt_of(run_id), "disputable": disputable(run_id, site="admin")}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **money})

@@ -2,6 +2,7 @@
 
 from billing.admin.bank_claims import StaffBankClaimAdmin
 from billing.admin.budgets import MemberBudgetAdmin, StaffBudgetAdmin
+from billing.admin.disputes import MemberDisputeAdmin, StaffDisputeAdmin
 from billing.admin.journal import (
     MemberTransferAdmin,
     StaffChargeAdmin,
@@ -25,6 +26,7 @@ from billing.models import (
     Budget,
     Charge,
     Discrepancy,
+    Dispute,
     Grant,
     Hold,
     PaymentToken,
@@ -47,6 +49,7 @@ MEMBER_PAGES = (
     (Transfer, MemberTransferAdmin),
     (ApiKey, MemberPayingKeyAdmin),
     (Budget, MemberBudgetAdmin),
+    (Dispute, MemberDisputeAdmin),
     (PaymentToken, MemberPaymentTokenAdmin),
     (Payout, MemberPayoutAdmin),
     (Statement, MemberStatementAdmin),
@@ -65,6 +68,7 @@ STAFF_PAGES = (
     (PayoutAccount, StaffPayoutAccountAdmin),
     (Statement, StaffStatementAdmin),
     (Grant, StaffGrantAdmin),
+    (Dispute, StaffDisputeAdmin),
     (Refund, StaffRefundAdmin),
     (Adjustment, StaffAdjustmentAdmin),
     (Budget, StaffBudgetAdmin),

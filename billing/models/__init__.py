@@ -6,6 +6,7 @@ from billing.models.alert import BalanceAlert
 from billing.models.bank_claim import BankClaim
 from billing.models.budget import Budget, BudgetAlert, BudgetWindow, HoldBudget
 from billing.models.charge import Charge
+from billing.models.dispute import Dispute
 from billing.models.gateway_event import GatewayEvent
 from billing.models.grant import Grant, GrantBurn, GrantCursor
 from billing.models.hold import Hold
@@ -25,7 +26,7 @@ from billing.models.webhook import WebhookEndpoint
 
 __all__ = [
     "Account", "Adjustment", "BalanceAlert", "BankClaim", "Budget", "BudgetAlert", "BudgetWindow", "Charge", "Delivery",
-    "Discrepancy", "GatewayEvent", "Grant", "GrantBurn", "GrantCursor", "Hold", "HoldBudget", "InvariantRun",
+    "Discrepancy", "Dispute", "GatewayEvent", "Grant", "GrantBurn", "GrantCursor", "Hold", "HoldBudget", "InvariantRun",
     "JournalHour", "OutboxEvent", "PaymentToken", "Payout", "PayoutAccount", "PayoutBatch", "PriceAcceptance",
     "PriceItem", "PriceList", "PriceVersion", "Reconciliation", "Refund", "Seal", "Settlement", "Statement",
     "StatementFile", "TopUp", "Transfer", "TransferGroup", "UsageHour", "UsageLine", "Watermark", "WebhookEndpoint",

@@ -9,8 +9,8 @@ from tenants.models import DataKey
 from tenants.models.tenant import TenantManager
 
 TOPICS = (
-    "balance.low", "budget.threshold", "charge.settled", "hold.expired", "payout.failed", "payout.paid", "refund.made",
-    "statement.ready", "token.exhausted", "topup.succeeded",
+    "balance.low", "budget.threshold", "charge.settled", "dispute.decided", "hold.expired", "payout.failed",
+    "payout.paid", "refund.made", "statement.ready", "token.exhausted", "topup.succeeded",
 )  # fmt: skip
 
 

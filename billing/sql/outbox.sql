@@ -16,7 +16,8 @@ $$;
 CREATE OR REPLACE FUNCTION billing_listens(organization uuid, topic text) RETURNS boolean
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
-    RETURN topic IN ('balance.low', 'budget.threshold', 'payout.paid', 'payout.failed', 'statement.ready')
+    RETURN topic IN ('balance.low', 'budget.threshold', 'payout.paid', 'payout.failed', 'statement.ready',
+            'dispute.decided')
         OR EXISTS (
             SELECT FROM billing_webhookendpoint w
             WHERE w.organization_id = organization AND w.active AND w.topics @> ARRAY[topic]::varchar[]

@@ -121,7 +121,7 @@ END
 $$;
 
 -- The movement itself: the platform's part out of its revenue, the creator's out of earnings, then as a debt of theirs;
--- or all of it at the platform's expense.
+-- or all of it at the platform's expense. It decides the dispute of the charge, if there is one.
 CREATE OR REPLACE FUNCTION billing_make_refund(request uuid, actor text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
@@ -157,6 +157,7 @@ BEGIN
     SET state = 'made', decided_by = actor, decided_at = clock_timestamp(), group_id = posted,
         from_earnings = earned, from_clawback = creators_part - earned
     WHERE r.id = request;
+    PERFORM billing_refund_dispute(asked, actor);
     PERFORM billing_tell(asked.organization_id, 'refund.made', 'refund.made:' || request, jsonb_build_object(
         'refund_id', request, 'charge_id', asked.hold_id, 'amount_nanos', asked.amount::text,
         'reason', asked.reason));

@@ -65,6 +65,7 @@ def planted() -> Neighbour:
             "auditevent": AuditEvent.objects.filter(object_label__contains=canary).first(),
             "account": Account.objects.get(organization=globex, kind=Account.Kind.WALLET),
             "budget": budget,
+            "dispute": make.dispute(globex, remark=canary),
             "paymenttoken": token,
             "payout": payout,
             "statement": Statement.objects.get(organization=globex),

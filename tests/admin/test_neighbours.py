@@ -32,6 +32,7 @@ def us(acme: Organization) -> Client:
     make.key(acme)
     make.payment_token(acme)
     make.budget(acme, 10**9)
+    make.dispute(acme)
     calendar.close(acme, calendar.JANUARY)
     return member(acme)
 

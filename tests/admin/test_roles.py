@@ -32,9 +32,11 @@ READS = {
     "paymenttoken": {Role.OWNER, Role.BILLING},
     "budget": {Role.OWNER, Role.BILLING},
     "payout": {Role.OWNER, Role.BILLING},
+    "dispute": {Role.OWNER, Role.BILLING},
     "statement": {Role.OWNER, Role.BILLING},
 }
 ADDS = {
+    "dispute": {Role.OWNER, Role.BILLING},
     "budget": {Role.OWNER, Role.BILLING},
     "paymenttoken": {Role.OWNER, Role.BILLING},
     "agent": BUILDERS,

@@ -21,6 +21,7 @@ TABLES = {
     "billing_gatewayevent": "body",
     "billing_topup": "state",
     "billing_bankclaim": "state",
+    "billing_dispute": "state",
 }
 FUNCTIONS = (
     "billing_refund_settlement(gen_random_uuid(), gen_random_uuid(), 1, true, 'fault', 'r', 'a', 1)",
@@ -46,6 +47,8 @@ FUNCTIONS = (
     "billing_next_claim('stripe')",
     "billing_drop_claim('stripe', 'e', gen_random_uuid())",
     "billing_explain_claim(gen_random_uuid(), 'r', 'a')",
+    "billing_open_dispute(gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 'fault', '', 'a')",
+    "billing_reject_dispute(gen_random_uuid(), 'r', 'a')",
 )
 INNER = (
     "billing_make_refund(gen_random_uuid(), 'a')",
@@ -53,6 +56,7 @@ INNER = (
     "billing_make_adjustment(gen_random_uuid(), 'a')",
     "billing_credit_top_up(gen_random_uuid(), 'a', '')",
     "billing_burn(gen_random_uuid(), 1, 'spent', 1)",
+    "billing_tell_dispute(gen_random_uuid())",
 )
 
 
