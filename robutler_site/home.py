@@ -1,7 +1,7 @@
 """The figures on the two home pages, each from a constant number of queries."""
 
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import UUID
 
 from django.db.models import Count, F, Sum
@@ -15,20 +15,13 @@ from billing import bank_claims, budgets, disputes, figures, ledger, selectors
 from billing.admin.cards import money
 from billing.admin.periods import period_of
 from billing.amounts import dollars
+from tenants.admin.figures import Figure
 from tenants.admin.seats import allows
 from tenants.models import ApiKey
 from tenants.permissions import BILLING_READ, KEYS_WRITE, USAGE_READ
 
 NEARLY: Final = 80
 """At which percent a budget is worth a look."""
-
-
-class Figure(NamedTuple):
-    """A figure as it is shown, and the page of what it is made of."""
-
-    name: str
-    value: str
-    link: str = ""
 
 
 _AGENTS = reverse_lazy("console:agents_agent_changelist")

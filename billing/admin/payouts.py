@@ -17,6 +17,7 @@ from billing.admin.payout_forms import OUTCOMES, STEPS, AccountForm, BatchForm, 
 from billing.amounts import dollars
 from billing.errors import PayoutRefused
 from billing.models import Payout, PayoutAccount, PayoutBatch
+from tenants.admin.figures import Figure
 from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, allows, seat_of
 from tenants.permissions import BILLING_READ, BILLING_WRITE
 
@@ -303,11 +304,11 @@ class MemberPayoutAdmin(PayoutColumns, MemberAdmin):
         on = payouts.terms()
         earned = {
             "figures": (
-                ("Earned, not paid out", dollars(stands.balance_nanos)),
-                (f"Younger than {on.hold_back_days} days", dollars(stands.held_back_nanos)),
-                ("In reserve", dollars(stands.reserve_nanos)),
-                ("Owed for refunds", dollars(stands.clawback_nanos)),
-                ("In the next payout", dollars(stands.payable_nanos)),
+                Figure("Earned, not paid out", dollars(stands.balance_nanos)),
+                Figure(f"Younger than {on.hold_back_days} days", dollars(stands.held_back_nanos)),
+                Figure("In reserve", dollars(stands.reserve_nanos)),
+                Figure("Owed for refunds", dollars(stands.clawback_nanos)),
+                Figure("In the next payout", dollars(stands.payable_nanos)),
             ),
             "account": account.label if account else "",
             "least": dollars(on.minimum_nanos),

@@ -11,7 +11,8 @@ PATIENCE_S = 20
 
 
 def caught_up() -> None:
-    """Return once the rollups reach everything there was when this began."""
+    """Return once the rollups reach everything there was when this began, and nothing is open that nobody closes."""
+    money.sweep()
     _until(rollups.refresh)
 
 

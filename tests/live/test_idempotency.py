@@ -9,6 +9,7 @@ import httpx
 import pytest
 from openai import OpenAI
 
+from tests.billing import money
 from tests.fakes.upstream import Upstream
 from tests.live.books import Books
 from tests.live.cast import Cast, model_on
@@ -40,8 +41,6 @@ def slow(cast: Cast, *, chunk_ms: int) -> str:
 def test_a_key_that_died_with_its_process_is_free_once_its_money_is(
     start: Start, second: LiveServer, cast: Cast, books: Books
 ) -> None:
-    from billing import ledger
-
     address, key = slow(cast, chunk_ms=400), str(uuid4())
     asked = request(cast, address, key, stream=True)
     with start() as doomed, httpx.stream("POST", f"{doomed.url}/v1/chat/completions", **asked) as response:
@@ -52,7 +51,7 @@ def test_a_key_that_died_with_its_process_is_free_once_its_money_is(
     books.let_lease_end(run_id)
     held = httpx.post(f"{second.url}/v1/chat/completions", **asked)
     books.let_time_pass([run_id])
-    ledger.sweep_expired()
+    money.sweep()
     again = httpx.post(f"{second.url}/v1/chat/completions", **asked)
     replayed = httpx.post(f"{second.url}/v1/chat/completions", **asked)
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import httpx
 import pytest
 
+from tests.billing import money
 from tests.fakes.upstream import Upstream
 from tests.fakes.upstream_server import Exchange, Log
 from tests.live.books import Books
@@ -100,8 +101,6 @@ def test_a_client_that_leaves_before_a_whole_answer_frees_both_too(
 
 
 def test_killed_in_the_middle_of_streams_it_leaves_no_money_reserved(start: Start, cast: Cast, books: Books) -> None:
-    from billing import ledger
-
     address = cast.publish(model=model_on("openai", "echo"))
     streams = 20
     begun = threading.Barrier(streams + 1)
@@ -125,7 +124,7 @@ def test_killed_in_the_middle_of_streams_it_leaves_no_money_reserved(start: Star
     assert not any(books.is_closed(run_id) for run_id in run_ids)
     books.let_time_pass(run_ids)
     with start():
-        ledger.sweep_expired()
+        money.sweep()
 
     assert all(books.is_closed(run_id) for run_id in run_ids)
     assert len(run_ids) == streams

@@ -9,6 +9,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.billing import money
 from tests.fakes.upstream import Upstream
 from tests.live.books import Books
 from tests.live.cast import PER_RUN_NANOS, Cast, model_on
@@ -84,8 +85,6 @@ def test_p05_whoever_hangs_up_after_any_chunk_pays_a_provider_that_bills_on_for_
 
 
 def test_p07_killed_at_a_token_it_charges_what_was_written_down(start: Start, cast: Cast, books: Books) -> None:
-    from billing import ledger
-
     address = cast.publish(model=model_on("openai", "echo"), options={"idle_timeout_s": 30})
 
     with start() as live, streaming(live, cast, address, f"/count-400:stall={STALLED_AT}") as (run_id, lines):
@@ -93,7 +92,7 @@ def test_p07_killed_at_a_token_it_charges_what_was_written_down(start: Start, ca
         written = eventually(lambda: books.accrued(run_id) == counted(STALLED_AT) * PER_TOKEN_NANOS, within_s=2)
         live.kill()
     books.let_time_pass([run_id])
-    ledger.sweep_expired()
+    money.sweep()
 
     assert written
     assert books.charged(run_id) == counted(STALLED_AT) * PER_TOKEN_NANOS
@@ -101,15 +100,13 @@ def test_p07_killed_at_a_token_it_charges_what_was_written_down(start: Start, ca
 
 
 def test_p07_killed_while_it_speaks_it_loses_an_interval_at_most(start: Start, cast: Cast, books: Books) -> None:
-    from billing import ledger
-
     address = cast.publish(model=model_on("openai", "echo"))
 
     with start() as live, streaming(live, cast, address, "/count-400:pace=15") as (run_id, lines):
         read(lines, STALLED_AT)
         live.kill()
     books.let_time_pass([run_id])
-    ledger.sweep_expired()
+    money.sweep()
 
     an_interval = round(1.2 / 0.015)
     charged = books.charged(run_id) // PER_TOKEN_NANOS
