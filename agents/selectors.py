@@ -103,7 +103,7 @@ def runs_paid() -> QuerySet[Run]:
 
 def runs_served() -> QuerySet[Run]:
     """The runs of the current organization's agents, whoever called, without what is the caller's own business."""
-    return Run.served.defer("key_id", "request_id", "trace_id", "payment_token", "payer_id")
+    return Run.served.defer("key_id", "request_id", "retry_of", "trace_id", "payment_token", "payer_id")
 
 
 async def _at(place: _Place) -> Resolved:

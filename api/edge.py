@@ -74,6 +74,8 @@ class Exchange:
         self._send = send
         self.run_id: UUID | None = None
         """The id that the run of this request has to have, where that is settled beforehand."""
+        self.retry_of: UUID | None = None
+        """The run of an earlier try of the same request."""
         self.tape: Tape | None = None
         """Takes down what is answered, where that may be asked for again."""
         self._read_bytes = 0

@@ -77,6 +77,10 @@ address and the exact bytes of the body.
   the key free. So does a process that died, once nothing is held for its run any more; that takes about a minute.
 - An answer of more than `ROBUTLER_IDEMPOTENCY_ANSWER_BYTES` is not kept, and not run again: 409 `answer_not_kept`.
 
+Without a key, a request that OpenAI's SDK sends again by itself (`x-stainless-retry-count`), before the first try was
+sent a byte, is told the answer to that one in the same way, streams at their end, and is charged once. An answer waits
+for `ROBUTLER_RETRY_WINDOW_S` for that. See [who pays](../explanation/who-pays.md).
+
 Kept answers are content of the organization's: nobody else reads them, no page shows them, and they are removed when
 their time is over.
 

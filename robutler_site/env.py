@@ -138,6 +138,13 @@ class Environment(OutboundEnvironment):
     idempotency_answer_bytes: int = Field(
         4_000_000, ge=0, le=100_000_000, description="Largest answer that is kept for its Idempotency-Key."
     )
+    retry_window_s: float = Field(
+        30,
+        ge=0,
+        le=300,
+        description="How long the answer to a request without an Idempotency-Key, whose client left before it was sent "
+        "a byte, is kept for the next try of the client's SDK. 0: not at all.",
+    )
     finish_alone_s: float = Field(
         60,
         ge=0,

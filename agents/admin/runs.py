@@ -35,6 +35,7 @@ DETAILS = (
                 "stopped_by",
                 "error",
                 "request_id",
+                "retry_of",
                 "trace_id",
             )
         },

@@ -47,6 +47,9 @@ class Run(TenantModel):
     )
     payer_id = models.UUIDField(null=True, help_text="The organization whose token paid, if any.")
     request_id = models.CharField(max_length=128)
+    retry_of = models.UUIDField(
+        null=True, help_text="The run of an earlier try of the same request, which its client's SDK sent again."
+    )
     trace_id = models.CharField(
         max_length=32,
         blank=True,

@@ -50,6 +50,7 @@ class EmbeddingCall:
     request: EmbeddingRequest
     max_cost_nanos: int | None = None
     payment_token: Secret | None = None
+    retry_of: UUID | None = None
 
 
 async def start_embedding(*, caller: Caller, call: EmbeddingCall) -> RunStream:
@@ -173,6 +174,7 @@ def _record(caller: Caller, payer: Payer, call: EmbeddingCall) -> RunRecord:
             "model": call.request.model[:200],
             "key_id": caller.key_id,
             "request_id": call.request_id[:128],
+            "retry_of": call.retry_of,
             "test_mode": caller.test_mode,
             **payer.recorded,
         }

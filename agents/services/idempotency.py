@@ -7,7 +7,7 @@ that nothing more will be charged for it. Whoever answers writes only as long as
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from typing import Any
@@ -49,6 +49,14 @@ class Answer:
     body: bytes | None
 
 
+def answer_in(row: IdempotentAnswer) -> Answer | None:
+    """What was answered, if it has been."""
+    if row.status is None:
+        return None
+    body = None if row.body is None else bytes(row.body)
+    return Answer(status=row.status, headers=[(name, value) for name, value in row.headers], body=body)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Claim:
     """The right, and the duty, to answer the request behind a key by this run."""
@@ -59,6 +67,8 @@ class Claim:
     run_id: UUID
     payment_token: Secret | None = None
     """What pays for the run, if not the caller."""
+    keeping: timedelta = field(default_factory=lambda: timedelta(hours=settings.ROBUTLER.idempotency_hours))
+    """For how long the answer is kept."""
 
     async def take(self) -> Answer | None:
         """Take the key for the run. If the request has been answered before, that answer, and the key is not taken.
@@ -79,6 +89,14 @@ class Claim:
         """Keep the answer if anything was charged for it, or will be; else the key may be used for another try."""
         await on_behalf_of(self.caller, self._keep_if_charged, answer)
 
+    async def let_go(self) -> None:
+        """Say that there will be no answer."""
+        await on_behalf_of(self.caller, self._let_go)
+
+    async def is_awaited(self) -> bool:
+        """Whether somebody who asked again waits for the answer."""
+        return await on_behalf_of(self.caller, self._is_awaited)
+
     async def settled(self, *, within_s: float) -> None:
         """Wait until the books of the run are closed, if they are in time."""
         clock = asyncio.get_running_loop().time
@@ -89,8 +107,8 @@ class Claim:
             await asyncio.sleep(LOOK_AGAIN_S)
 
     def _take(self) -> Answer | None:
-        organization_id, keeping = self.caller.organization_id, _keeping()
-        values: list[Any] = [uuid7(), organization_id, self.key, self.digest, self.run_id, LEASE, keeping]
+        organization_id = self.caller.organization_id
+        values: list[Any] = [uuid7(), organization_id, self.key, self.digest, self.run_id, LEASE, self.keeping]
         with connections[alias()].cursor() as cursor:
             cursor.execute(_INSERT, values)
             if cursor.fetchone():
@@ -109,9 +127,8 @@ class Claim:
         if not row.is_over:
             if bytes(row.digest) != self.digest:
                 raise KeyReused
-            if row.status is not None:
-                body = None if row.body is None else bytes(row.body)
-                return Answer(status=row.status, headers=[(name, value) for name, value in row.headers], body=body)
+            if (answer := answer_in(row)) is not None:
+                return answer
             if row.is_leased or self._is_held(row.run_id):
                 raise KeyInUse(row.run_id)
         if not self._take_over(row):
@@ -127,15 +144,27 @@ class Claim:
             status=None,
             headers=[],
             body=None,
-            expires_at=Now() + _keeping(),
+            expires_at=Now() + self.keeping,
         )
         return taken > 0
 
     def _prolong(self) -> None:
-        self._own().update(leased_until=Now() + LEASE)
+        self._own().update(leased_until=Now() + LEASE, expires_at=Now() + self.keeping)
 
     def _keep(self, answer: Answer) -> None:
-        self._own().update(status=answer.status, headers=list(answer.headers), body=answer.body, leased_until=None)
+        self._own().update(
+            status=answer.status,
+            headers=list(answer.headers),
+            body=answer.body,
+            leased_until=None,
+            expires_at=Now() + self.keeping,
+        )
+
+    def _let_go(self) -> None:
+        self._own().update(leased_until=Now())
+
+    def _is_awaited(self) -> bool:
+        return self._own().filter(awaited_until__gt=Now()).exists()
 
     def _keep_if_charged(self, answer: Answer) -> None:
         with organization_context(self._payer_id):
@@ -161,7 +190,3 @@ class Claim:
 
     def _own(self) -> QuerySet[IdempotentAnswer]:
         return IdempotentAnswer.objects.filter(key=self.key, run_id=self.run_id, status__isnull=True)
-
-
-def _keeping() -> timedelta:
-    return timedelta(hours=settings.ROBUTLER.idempotency_hours)

@@ -33,6 +33,8 @@ class RunRequest:
     """The most that its caller wants to pay for it."""
     payment_token: Secret | None = None
     """What pays instead of the caller's own wallet."""
+    retry_of: UUID | None = None
+    """The run of an earlier try of the same request."""
 
 
 @dataclass(frozen=True, kw_only=True)

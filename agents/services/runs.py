@@ -201,6 +201,7 @@ def _record(caller: Caller, payer: Payer, version: Resolved, request: RunRequest
             "model": version.model,
             "key_id": caller.key_id,
             "request_id": whole_text(request.request_id)[:128],
+            "retry_of": request.retry_of,
             "test_mode": caller.test_mode,
             **payer.recorded,
         },

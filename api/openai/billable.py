@@ -12,6 +12,7 @@ from api.edge import Exchange, method_not_allowed
 from api.limits import Slot
 from api.openai.amounts import usd
 from api.openai.idempotency import once
+from api.openai.retries import tried
 from api.problems import Headers, InvalidRequest
 from tenants.permissions import CHAT_WRITE
 
@@ -31,7 +32,7 @@ async def admit(exchange: Exchange, answer: Answer) -> None:
     exchange.note(organization=str(caller.organization_id))
     require(caller, CHAT_WRITE)
     async with Slot(caller) as slot:
-        await once(exchange, lambda exchange: answer(exchange, slot))
+        await once(exchange, lambda exchange: tried(exchange, lambda exchange: answer(exchange, slot)))
 
 
 def max_cost_nanos(header: bytes | str | None) -> int | None:

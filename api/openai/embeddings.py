@@ -71,6 +71,7 @@ async def _answer(exchange: Exchange, slot: Slot) -> None:
         request=asked.request,
         max_cost_nanos=max_cost_nanos(exchange.headers.get(MAX_COST)),
         payment_token=token_in(exchange.headers),
+        retry_of=exchange.retry_of,
     )
     exchange.note(run_id=str(call.run_id))
     await slot.begin(input_bytes=len(body), output_tokens=0, end_user=asked.request.end_user)

@@ -52,6 +52,7 @@ async def _run(exchange: Exchange, completion: Completion, address: str, slot: S
         conversation_id=_conversation_id(exchange),
         max_cost_nanos=max_cost_nanos(exchange.headers.get(MAX_COST)),
         payment_token=token_in(exchange.headers),
+        retry_of=exchange.retry_of,
     )
     agent = await selectors.published(exchange.caller, address)
     await slot.begin(

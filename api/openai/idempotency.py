@@ -29,7 +29,7 @@ SETTLED_WITHIN_S = 20.0
 
 _KEY = re.compile(rb"[\x20-\x7e]{1,255}")
 _COMMENT = b":"
-_AWAY = (AgentsUnavailable, TenantsUnavailable)
+AWAY = (AgentsUnavailable, TenantsUnavailable)
 
 Handler: TypeAlias = Callable[[Exchange], Awaitable[None]]
 
@@ -44,13 +44,13 @@ async def once(exchange: Exchange, handler: Handler) -> None:
         return
     claim = await _claim(exchange, key)
     if (answer := await claim.take()) is not None:
-        await _replay(exchange, answer)
+        await replay(exchange, answer)
         return
     exchange.run_id = claim.run_id
     exchange.receive = _Patience(exchange.receive, settings.ROBUTLER.finish_alone_s).receive
     tape = exchange.tape = Tape(claim)
     try:
-        async with accompanied(_prolonged(claim)):
+        async with accompanied(prolonged(claim)):
             await handler(exchange)
     except ClientGone:
         await tape.cut()
@@ -61,16 +61,23 @@ async def _claim(exchange: Exchange, key: bytes) -> Claim:
     assert exchange.caller is not None
     if not _KEY.fullmatch(key):
         raise InvalidRequest("Idempotency-Key takes 1 to 255 printable ASCII characters.", param="Idempotency-Key")
+    digest = await digest_of(exchange)
+    token = token_in(exchange.headers)
+    return Claim(caller=exchange.caller, key=key.decode(), digest=digest, run_id=uuid7(), payment_token=token)
+
+
+async def digest_of(exchange: Exchange, *others: bytes) -> bytes:
+    """What tells a request from others: where it goes, who pays, its body, and what else counts."""
     body = await exchange.body(limit=settings.ROBUTLER.body_limit_bytes)
     exchange.give_back(body)
     token = token_in(exchange.headers)
     paid_by = b"" if token is None else b" %b" % token.reveal().encode()
     request = b"%b %b%b\n" % (exchange.scope["method"].encode(), exchange.scope["path"].encode(), paid_by)
-    digest = hashlib.sha256(request + body).digest()
-    return Claim(caller=exchange.caller, key=key.decode(), digest=digest, run_id=uuid7(), payment_token=token)
+    return hashlib.sha256(b"".join([*others, request, body])).digest()
 
 
-async def _replay(exchange: Exchange, answer: Answer) -> None:
+async def replay(exchange: Exchange, answer: Answer) -> None:
+    """Tell an answer again."""
     if answer.body is None:
         raise Refused(_not_kept())
     headers: Headers = [(name.encode(), value.encode()) for name, value in answer.headers]
@@ -79,23 +86,25 @@ async def _replay(exchange: Exchange, answer: Answer) -> None:
     await exchange.write(answer.body, more=False)
 
 
-async def _prolonged(claim: Claim) -> None:
+async def prolonged(claim: Claim) -> None:
     """Beside the answering: keep the key for it."""
     while True:
         await asyncio.sleep(PROLONG_S)
         try:
             await claim.prolong()
-        except _AWAY:
+        except AWAY:
             _log.warning("The key of the run %s cannot be prolonged for now.", claim.run_id)
 
 
 class Tape:
     """Takes down an answer as it is sent, and keeps it before its last bytes go out."""
 
-    def __init__(self, claim: Claim) -> None:
+    def __init__(self, claim: Claim, *, taken: asyncio.Future[bool] | None = None) -> None:
+        """`taken`: when the claim is made, where that is still under way, and whether it could be."""
         self.problem: Problem | None = None
         """What went wrong after the answer had begun."""
         self._claim = claim
+        self._taken = taken
         self._status = 0
         self._headers: Headers = []
         self._pieces: list[bytes] | None = []
@@ -126,12 +135,14 @@ class Tape:
         self._pieces = [body_of(stopped)]
         try:
             await self._claim.settled(within_s=SETTLED_WITHIN_S)
-        except _AWAY:
+        except AWAY:
             return
         await self._end()
 
     async def _end(self) -> None:
         self._is_over = True
+        if self._taken is not None and not await asyncio.shield(self._taken):
+            return
         answer = Answer(
             status=self._status,
             headers=[(name.decode(), value.decode()) for name, value in self._headers],
@@ -140,7 +151,7 @@ class Tape:
         keep = self._claim.keep if self._status == 200 and self.problem is None else self._claim.keep_if_charged
         try:
             await keep(answer)
-        except _AWAY:
+        except AWAY:
             _log.warning("The answer of the run %s cannot be kept for its key.", self._claim.run_id)
 
 
@@ -180,6 +191,7 @@ def _not_kept() -> Problem:
         status=409,
         type="idempotency_error",
         code="answer_not_kept",
-        message=f"This request was answered before, with more than the {most} bytes that are kept. Use a new key.",
+        message=f"This request was answered before, with more than the {most} bytes that are kept. "
+        "To have it answered anew, send a new Idempotency-Key.",
         should_retry=False,
     )

@@ -46,6 +46,9 @@ class Run(Schema):
     charged_usd: str
     test_mode: bool | None = None
     request_id: str | None = None
+    retry_of: UUID | None = Field(
+        None, description="The run of an earlier try of the same request, which its client's SDK sent again."
+    )
     trace_id: str | None = Field(None, description="The trace that it belongs to, in logs and elsewhere.")
     started_at: datetime
     first_chunk_at: datetime | None = None
@@ -125,6 +128,7 @@ def _shown(facts: RunFacts) -> dict[str, Any]:
         else None,
         "test_mode": row.test_mode,
         "request_id": row.request_id,
+        "retry_of": row.retry_of,
         "trace_id": row.trace_id or None,
         "first_chunk_at": row.first_chunk_at,
     }

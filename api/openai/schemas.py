@@ -42,6 +42,7 @@ class Completion:
         conversation_id: str | None = None,
         max_cost_nanos: int | None = None,
         payment_token: Secret | None = None,
+        retry_of: UUID | None = None,
     ) -> RunRequest:
         """The run that is asked for."""
         return RunRequest(
@@ -57,6 +58,7 @@ class Completion:
             body_bytes=self.size_bytes,
             max_cost_nanos=max_cost_nanos,
             payment_token=payment_token,
+            retry_of=retry_of,
         )
 
 
