@@ -73,6 +73,10 @@ class RunMeter:
         """How much output there is money for, where that is less than was asked for."""
         self.keeps_to_hold = False
         """Whether nothing more is to be reserved: nobody reads any more."""
+        self.refused: InsufficientFunds | None = None
+        """What the ledger last refused for want of money."""
+        self.went_without = False
+        """Whether a tool was not carried out because of that."""
         self._per_call = [replace(each, per_run_nanos=0) for each in self.used.terms.values()]
         self._choices = choices
         self._service_tier = service_tier
@@ -169,8 +173,11 @@ class RunMeter:
             self._tools_reserved[call_id] = nanos
             try:
                 await self._reserve_or_stop(self._committed())
-            except BudgetExhausted:
+            except BaseException as failed:
                 del self._tools_reserved[call_id]
+                self.went_without = True
+                if isinstance(failed, (BillingBusy, BillingUnavailable)):
+                    raise BudgetExhausted("Nothing can be reserved at the moment.") from failed
                 raise
 
     def charge_tool(self, *, call_id: str, tool: str, credits: Decimal, reason: str) -> None:
@@ -302,7 +309,11 @@ class RunMeter:
             return
         if self.most_nanos is not None and amount_nanos > self.most_nanos:
             raise CostLimitReached(required_nanos=amount_nanos, available_nanos=self.most_nanos - self.reserved_nanos)
-        await ledger.extend(id=self.hold_id, amount_nanos=amount_nanos)
+        try:
+            await ledger.extend(id=self.hold_id, amount_nanos=amount_nanos)
+        except InsufficientFunds as refused:
+            self.refused = refused
+            raise
         self.reserved_nanos = amount_nanos
 
     async def _reserve_or_stop(self, amount_nanos: int) -> None:

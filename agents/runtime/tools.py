@@ -13,7 +13,7 @@ from agents.runtime import threads
 from agents.runtime.results import content_of
 from skills.sdk.calls import Content, ToolCall
 from skills.sdk.context import RunContext, Scope
-from skills.sdk.errors import SkillError, ToolFailed
+from skills.sdk.errors import BudgetExhausted, SkillError, ToolFailed
 from skills.sdk.schema import Arguments
 from skills.sdk.specs import NANOS_PER_CREDIT, PricingInfo, PricingSpec, ToolSpec
 
@@ -96,7 +96,7 @@ async def _paid(
     meter = ctx.ports.meter
     with _boundary(tool, ctx):
         held = pricing.held(arguments)
-    await meter.reserve_tool(call_id=call.id, tool=tool.name, credits=held)
+        await meter.reserve_tool(call_id=call.id, tool=tool.name, credits=held)
     charged = False
     try:
         content, info = await _guarded(tool, ctx, arguments, seconds=seconds, limit_bytes=limit_bytes)
@@ -133,9 +133,16 @@ async def _guarded(
 
 @contextmanager
 def _boundary(tool: BoundTool, ctx: RunContext) -> Iterator[None]:
-    """Whatever an author's code raises, a run goes on: it is recorded here, and the model is told that it failed."""
+    """Whatever an author's code raises, a run goes on: it is recorded here, and the model is told that it failed.
+
+    So it is told that there is no money for the call: what can be said without it may still be paid for.
+    """
     try:
         yield
+    except BudgetExhausted as exhausted:
+        raise ToolFailed(
+            f"There is not enough money left for this call of {tool.name}. Go on without it."
+        ) from exhausted
     except SkillError:
         raise
     except Exception as error:

@@ -22,7 +22,7 @@ from agents.services.settlement import Ending, owed, settle, unbroken
 from billing import ledger
 from billing.errors import BillingError, HoldConflict, InsufficientFunds
 from billing.pricing import Rated
-from skills.sdk import ReplyWithheld, RunContext
+from skills.sdk import BudgetExhausted, ReplyWithheld, RunContext
 from skills.sdk.aborts import bills_on
 from tenants.context import organization_context
 
@@ -270,12 +270,20 @@ class RunTask:
             return error
         return RunStopped(self._stopped_because) if self._stopped_because else None
 
+    async def _tell_of_want(self, ending: Ending) -> None:
+        """Whose token it is that had too little left for the run hears of it."""
+        refused = self.meter.refused
+        is_stopped = ending.stopped_by == "budget" or ending.error == BudgetExhausted.__name__
+        if refused is not None and (is_stopped or self.meter.went_without):
+            await self.reservation.by.told(refused)
+
     async def _close(self, ending: Ending, error: BaseException | None) -> None:
         try:
             if self.before_settling is not None:
                 await self.before_settling()
             with tracing.step("ledger settle", {"robutler.status": ending.status}):
                 receipt = await settle(self.meter, ending)
+            await self._tell_of_want(ending)
             self.stream.settled(receipt)
             cost_nanos = self.meter.rated(runs=1).cost_nanos
             self.record.ended(ending, receipt, cost_nanos=cost_nanos, model=self.meter.used.answered_by)

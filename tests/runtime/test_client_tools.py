@@ -296,13 +296,14 @@ async def test_further_choices_may_call_the_clients_tools() -> None:
     assert reply.reasons == {0: "tool_calls", 1: "tool_calls"}
 
 
-async def test_money_that_runs_out_in_a_mixed_turn_ends_it() -> None:
+async def test_in_a_mixed_turn_a_tool_that_cannot_be_paid_for_keeps_nobody_from_the_clients() -> None:
     calls = [call("polish"), call("get_weather", city="Riga")]
     ctx: RunContext = context(meter=MemoryMeter(credits="0"))
 
     reply = await ask(agent(Workshop(), says=[{"calls": calls}]), ctx=ctx, client_tools=[WEATHER])
 
-    assert (reply.finish_reason, reply.stopped_by) == ("length", "budget")
+    assert (reply.finish_reason, reply.stopped_by) == ("tool_calls", None)
+    assert [made.name for made in reply.tool_calls] == ["get_weather"]
 
 
 @pytest.mark.parametrize("odd", ["half a pair: \ud83d", "nothing: \0"])

@@ -1,4 +1,4 @@
-"""Prices of tools that their skill works out: from the arguments before the call, from the result after it."""
+"""Prices of tools that their skill works out, before the call and after it; and calls that nobody can pay for."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from skills.sdk import Skill, ToolFailed, pricing, tool
+from skills.sdk import BudgetExhausted, Skill, ToolFailed, pricing, tool
 from skills.sdk.testing import MemoryMeter
-from tests.runtime.cast import agent, ask, call, context
+from tests.runtime.cast import Workshop, agent, ask, call, context, results
 
 
 class PrinterSkill(Skill):
@@ -71,3 +71,37 @@ def test_a_price_that_no_method_can_say_is_refused(said_by: str) -> None:
 
     with pytest.raises(TypeError, match=said_by):
         agent(Lost())
+
+
+async def test_that_a_tool_cannot_be_paid_for_is_told_to_the_model_which_goes_on_without_it() -> None:
+    meter = MemoryMeter(credits="0.1")
+
+    ctx = context(meter=meter)
+
+    await ask(agent(Workshop(), says=[{"calls": [call("polish"), call("echo", text="-")]}, "ok"]), ctx=ctx)
+
+    assert results(ctx) == ["There is not enough money left for this call of polish. Go on without it.", "-"]
+    assert (meter.charged, meter.held) == ({}, {})
+
+
+async def test_where_neither_a_tool_nor_the_next_turn_can_be_paid_for_the_run_ends() -> None:
+    meter = MemoryMeter(credits="0.1", turns_paid_for=1)
+
+    reply = await ask(agent(Workshop(), says=[{"text": "Now", "calls": [call("polish")]}]), ctx=context(meter=meter))
+
+    assert (reply.text, reply.finish_reason, reply.stopped_by) == ("Now", "length", "budget")
+
+
+async def test_a_tool_that_can_hand_nobody_the_money_it_needs_is_told_as_one_that_cannot_be_paid_for() -> None:
+    class Spender(Skill):
+        name = "spender"
+
+        @tool
+        async def hire(self) -> str:
+            raise BudgetExhausted("The balance does not suffice for a payment token.")
+
+    ctx = context()
+
+    await ask(agent(Spender(), says=[{"calls": [call("hire")]}, "ok"]), ctx=ctx)
+
+    assert results(ctx) == ["There is not enough money left for this call of hire. Go on without it."]

@@ -258,14 +258,6 @@ async def test_a_priced_tool_that_fails_costs_nothing() -> None:
     assert (meter.charged, meter.held) == ({}, {})
 
 
-async def test_a_tool_that_cannot_be_paid_for_ends_the_run_where_it_stands() -> None:
-    meter = MemoryMeter(credits="0.1")
-
-    reply = await ask(agent(Workshop(), says=[{"text": "Now", "calls": [call("polish")]}]), ctx=context(meter=meter))
-
-    assert (reply.text, reply.finish_reason, reply.stopped_by) == ("Now", "length", "budget")
-
-
 async def test_a_price_that_cannot_be_told_fails_the_call_only() -> None:
     answers = await told({"name": "print_pages", "arguments": {"pages": -1}})
 
