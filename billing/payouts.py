@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -11,7 +10,6 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connections
 from django.db.models import Count, QuerySet, Sum
-from django.utils import timezone
 
 from billing.amounts import NANOS_PER_DOLLAR, dollars
 from billing.errors import NoSuchPayout, PayoutRefused
@@ -91,11 +89,10 @@ def terms() -> Terms:
 def position(organization_id: UUID, *, on: Terms | None = None) -> Position:
     """Where an organization's earnings stand now."""
     on = on or terms()
-    matured_before = timezone.now() - timedelta(days=on.hold_back_days)
     with connections[alias()].cursor() as cursor:
         cursor.execute(
-            "SELECT * FROM billing_payout_position(%s, %s, %s, %s)",
-            (organization_id, matured_before, on.reserve_basis_points, on.reserve_days),
+            "SELECT * FROM billing_payout_position(%s, now() - make_interval(days => %s), %s, %s)",
+            (organization_id, on.hold_back_days, on.reserve_basis_points, on.reserve_days),
         )
         balance, immature, clawback, reserve, payable = cursor.fetchone()
     return Position(

@@ -65,6 +65,21 @@ async def test_two_calls_at_once_are_locked_together(
     assert (left.held, left.available) == (0, 10 - 6)
 
 
+async def test_f44_a_tool_that_says_twice_that_it_is_done_is_charged_once(
+    acme: Organization, globex: Organization, stall: SkillChoice
+) -> None:
+    await funded(acme)
+    twice = SkillChoice(skill=stall.skill, options={"tells_twice": True})
+    agent = await hosted(globex, APPLES, twice, visibility="public", tool_prices={"apple": 7})
+
+    _, stream = await converse(caller_of(acme), f"{globex.slug}/{agent.slug}")
+
+    found = await billed(acme, stream)
+    assert found.settlement is not None
+    assert [line.quantity for line in found.lines if line.unit == "call"] == [1, 1]
+    assert found.settlement.charged == 2 * 7
+
+
 async def test_a_version_keeps_the_prices_it_was_published_with(acme: Organization, stall: SkillChoice) -> None:
     agent = await hosted(acme, APPLES, stall, tool_prices={"apple": 7})
 
