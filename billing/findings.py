@@ -47,6 +47,7 @@ def findings(day: date, *, found: Mapping[str, int], compared: Sequence[Compared
     yield _none("R2", "totals are the sums of what moved", found, "I3", "I4", also=rollups.differences())
     yield _none("R3", "every charge that ended has one end", found, "I5", "I12")
     yield _described(since, until)
+    yield _named_once(since, until)
     yield _as_providers_say(compared)
     yield _none("R6", "every top-up is in the journal, with what it cost", found, "I19")
     yield _none("R6", "every claim of a bank is booked or explained", {}, also=claims)
@@ -121,6 +122,30 @@ def _described(since: datetime, until: datetime) -> Finding:
         ours=unknown,
         theirs=settlements,
         detail=f"{unknown} of {settlements} settlements have no lines; the goal is at most {UNKNOWN_GOAL_BP / 100:g} %",
+    )
+
+
+def _named_once(since: datetime, until: datetime) -> Finding:
+    """A provider names each reply once. One name for several charges is a reply that was sold twice, or no name."""
+    with platform_context(reason="look for replies of one name"), connections[PLATFORM].cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT count(*), coalesce(min(model), '') || ' ' || coalesce(min(named), '') FROM (
+                SELECT min(l.sku) AS model, l.upstream_request_id AS named FROM billing_usageline l
+                 WHERE l.created_at >= %s AND l.created_at < %s AND l.part = 'cost' AND l.upstream_request_id <> ''
+                 GROUP BY split_part(l.sku, '/', 1), l.upstream_request_id HAVING count(DISTINCT l.charge_id) > 1
+            ) twice
+            """,
+            (since, until),
+        )
+        twice, first = cursor.fetchone()
+    return Finding(
+        rule="R4",
+        check="providers name each reply once",
+        state="beyond its goal" if twice else "holds",
+        ours=twice,
+        theirs=0,
+        detail=f"{twice} names stand for several charges, such as {first}" if twice else "",
     )
 
 

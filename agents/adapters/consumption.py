@@ -100,6 +100,7 @@ class Consumption:
                 terms=self._terms_of(record),
                 paid=None if paid is record.usage else paid,
                 attempt=attempt,
+                upstream_request_id=record.reply_id,
             )
             attempt = 1 if record.delivered else attempt + 1
 

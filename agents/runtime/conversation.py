@@ -361,11 +361,11 @@ class Conversation:
         self._ctx.waited.model = None
         tracing.answered(turn)
         used = turn.usage if turn.began else None
-        self._keep(self._answering.by, used)
+        self._keep(self._answering.by, used, reply_id=turn.reply_id)
         self._usage += used or Usage()
 
-    def _keep(self, candidate: Candidate, usage: Usage | None = None) -> None:
-        recording.record(self._ctx, candidate, usage, agent_id=self._agent.id, input_bytes=self._input_bytes)
+    def _keep(self, candidate: Candidate, usage: Usage | None = None, **named: str) -> None:
+        recording.record(self._ctx, candidate, usage, agent_id=self._agent.id, input_bytes=self._input_bytes, **named)
 
     async def _carry_out(self, calls: Sequence[ToolCall], turn: Turn) -> AsyncGenerator[Event]:
         """Run the agent's own tools and tell the model; when the money for one is used up, the run ends."""

@@ -85,6 +85,7 @@ class Turn:
         self._meter = meter
         self._choices: dict[int, _Choice] = {}
         self._usage: Usage | None = None
+        self.reply_id = ""
 
     def ask_again(self, answering: Answering, *, without: str, telling: Sequence[Message] = ()) -> None:
         """Open the stream anew without a parameter, before anything was said."""
@@ -107,6 +108,8 @@ class Turn:
         if chunk.extras:
             choice.extras.update(chunk.extras)
         choice.finish_reason = chunk.finish_reason or choice.finish_reason
+        if chunk.reply_id:
+            self.reply_id = whole_text(chunk.reply_id)
         self._count(chunk)
         text, logprobs = chunk.text, chunk.logprobs
         if self._keeps_text and not chunk.refusal:

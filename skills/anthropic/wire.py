@@ -69,6 +69,7 @@ class _Delta(msgspec.Struct, gc=False):
 
 
 class _Message(msgspec.Struct, gc=False):
+    id: Any = None
     content: list[_Block] = []
     stop_reason: str | None = None
     stop_details: dict[str, Any] | None = None
@@ -112,6 +113,7 @@ class Reply:
         self._thoughts: dict[int, Block] = {}
         self._told = _Told()
         self._spoke = False
+        self._id = ""
 
     @property
     def thoughts(self) -> list[Block]:
@@ -132,7 +134,7 @@ class Reply:
             case "content_block_stop":
                 yield from self._end(event.index)
             case "message_start":
-                self._note(event.message.usage if event.message else None)
+                self._begun(event.message or _Message())
             case "message_delta":
                 self._note(event.usage)
                 ending = event.delta or _Delta()
@@ -202,7 +204,7 @@ class Reply:
         self.complete = True
         known = _REASONS.get(reason, "stop")
         why = (details or {}).get("explanation") if reason == "refusal" else None
-        yield Chunk(finish_reason=known, refusal=why if isinstance(why, str) else "")
+        yield Chunk(finish_reason=known, refusal=why if isinstance(why, str) else "", reply_id=self._id)
 
     def _said(self, *, text: str = "", reasoning: str = "") -> Chunk:
         self._spoke = True
@@ -211,6 +213,11 @@ class Reply:
     def _called(self, call: _Call, *, id: str = "", name: str = "", arguments: str = "") -> Chunk:
         self._spoke = True
         return Chunk(tool_calls=(ToolCallFragment(index=call.place, id=id, name=name, arguments=arguments),))
+
+    def _begun(self, message: _Message) -> None:
+        self._note(message.usage)
+        if isinstance(message.id, str):
+            self._id = message.id
 
     def _note(self, told: _Told | None) -> None:
         """Later figures replace earlier ones; the end need not repeat what the beginning told."""

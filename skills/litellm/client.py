@@ -86,7 +86,7 @@ async def attempt(call: Call) -> AsyncGenerator[Chunk]:
                 for index, words in witness.refusals():
                     yield Chunk(choice=index, refusal=words)
                 for chunk in _chunks(piece, ended=witness.has_ended(stream)):
-                    yield msgspec.structs.replace(chunk, about=_about(piece)) if about else chunk
+                    yield msgspec.structs.replace(chunk, about=_about(piece), reply_id=_id(piece)) if about else chunk
                     about = False
                 async with next_piece(call.idle_s, ends_at=ends_at):
                     piece = await anext(stream, None)
@@ -147,6 +147,11 @@ def _about(piece: Any) -> dict[str, Any] | None:
     """What a piece says of the whole reply."""
     found = {name: getattr(piece, name, None) for name in ("service_tier", "system_fingerprint")}
     return found if any(found.values()) else None
+
+
+def _id(piece: Any) -> str:
+    found = getattr(piece, "id", None)
+    return found if isinstance(found, str) else ""
 
 
 def _text(said: Any, name: str) -> str:

@@ -61,6 +61,7 @@ class _Event(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: msgspec.Raw = msgspec.Raw()
     error: msgspec.Raw = msgspec.Raw()
+    id: Any = None
     object: str | None = None
     message: msgspec.Raw = msgspec.Raw()
     service_tier: Any = None
@@ -83,6 +84,7 @@ class Reply:
         self._spoke = False
         self._calls: dict[int, int] = {}
         self._about: dict[str, Any] | None = None
+        self._id = ""
 
     @property
     def complete(self) -> bool:
@@ -103,6 +105,8 @@ class Reply:
         if event.usage and event.usage != b"null":
             self._usage = bytes(event.usage)
         self._service_tier = event.service_tier or self._service_tier
+        if not self._spoke and isinstance(event.id, str):
+            self._id = event.id
         if not self._spoke and (event.system_fingerprint or event.service_tier):
             self._about = {"service_tier": event.service_tier, "system_fingerprint": event.system_fingerprint}
         for choice in event.choices or ():
@@ -131,8 +135,10 @@ class Reply:
             return None
         self._spoke = self._spoke or bool(text or reasoning or calls)
         about, self._about = self._about, None
+        reply_id, self._id = self._id, ""
         return Chunk(
             about=about,
+            reply_id=reply_id,
             choice=choice.index,
             text=text,
             reasoning=reasoning,

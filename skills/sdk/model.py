@@ -43,6 +43,8 @@ class Chunk(msgspec.Struct, frozen=True, kw_only=True):
     """Further members of the reply's message, passed through as they came: annotations, audio."""
     about: dict[str, Any] | None = None
     """What the provider says of the reply as a whole: service_tier, system_fingerprint, moderation."""
+    reply_id: str = ""
+    """The provider's own name for the reply, on one chunk of it."""
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     """Set once, on the last chunk of a call, when the provider reported it."""

@@ -83,3 +83,5 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
     agent_id: str
     delivered: bool = True
     """False for an attempt that failed before its first chunk: recorded, never charged."""
+    reply_id: str = ""
+    """The provider's own name for the reply, for whoever asks the provider. Nothing is decided by it."""

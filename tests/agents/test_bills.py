@@ -1,20 +1,23 @@
 """The bill of a run: its lines add up to what was charged, to the nanodollar, whatever ran and however it ended."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, get_args
+from uuid import uuid4
 
 import pytest
 
 from agents.runtime.events import Event
 from agents.services.drafts import SkillChoice
 from agents.services.runs import RunStream, start_run
+from billing import reconcile
 from billing.lines import Part
 from billing.selectors import ChargeLines, charges_of_run
 from skills.sdk import ModelFailed
 from tenants.context import organization_context
 from tenants.models import Organization
 from tenants.threads import in_thread
-from tests.agents.cast import ask, caller_of, converse, funded, hosted, script, settled
+from tests.agents.cast import CREDIT, ask, balance, caller_of, converse, funded, hosted, script, settled
 from tests.agents.test_who_pays import MODEL, READ, WRITTEN, begun, sold, stall, upstream
 from tests.fakes.upstream import Upstream
 
@@ -156,3 +159,30 @@ async def test_a_charge_says_whose_key_and_end_user_it_was(acme: Organization) -
 
     found = await billed(acme, stream)
     assert (str(found.charge.key_id), found.charge.end_user) == (key_id, "somebody")
+
+
+async def test_f42_two_replies_of_one_name_are_two_sales_and_the_reconciliation_says_so(
+    acme: Organization, globex: Organization, upstream: Upstream
+) -> None:
+    await funded(acme)
+    address, same = await sold(globex), f"chatcmpl-{uuid4().hex}"
+    before = await in_thread(_named_twice)
+
+    streams = [await begun(acme, address, f"count-9:id={same}") for _ in range(2)]
+    for stream in streams:
+        await read(stream)
+
+    bills = [await billed(acme, stream) for stream in streams]
+    charged = {found.settlement.charged for found in bills if found.settlement is not None}
+    assert len(charged) == 1
+    assert (await balance(acme)).posted == CREDIT - 2 * charged.pop()
+    named = {line.upstream_request_id for found in bills for line in found.lines if line.part == "cost"}
+    assert named == {same}
+    after = await in_thread(_named_twice)
+    assert (after.state, after.ours, after.theirs) == ("beyond its goal", (before.ours or 0) + 1, 0)
+
+
+def _named_twice() -> reconcile.Finding:
+    report = reconcile.reconcile(day=datetime.now(UTC).date())
+    (found,) = [each for each in report.findings if each.check == "providers name each reply once"]
+    return found

@@ -15,7 +15,7 @@ from tests import make
 from tests.billing import figures, money
 from tests.billing.test_invariants import BREAKS, broken, things  # noqa: F401 - a fixture
 
-RULES = ["R1", "R2", "R3", "R4", "R5", "R6", "R6", "R7", "R8", "R9", "R9", "R10", "R11", "R12"]
+RULES = ["R1", "R2", "R3", "R4", "R4", "R5", "R6", "R6", "R7", "R8", "R9", "R9", "R10", "R11", "R12"]
 
 
 def today() -> date:

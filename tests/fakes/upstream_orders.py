@@ -8,7 +8,7 @@ Names: `echo` (also any unknown one), `count-N`, `tool-NAME`, `tools-NAME+NAME`,
 Options: `pace` ms between pieces · `size` characters a piece (echo) · `reasoning` pieces first · `n` is the request's ·
 `deaf` ignores max_tokens · `usage` none, last, every, negative, float, string, digits, huge (else OpenAI's own way) ·
 `crlf` · `comments` between events · `dribble` bytes a write · `parts` content as a list · `json` a whole completion ·
-`nofinish` · `nodone` · `gzip` claims an encoding · `floats` embeddings are numbers, whatever was asked for.
+`nofinish` · `nodone` · `gzip` claims an encoding · `id` of the reply · `floats` embeddings are numbers, come what may.
 Faults: `status` with `after` (Retry-After seconds) and `words` · `hangup` before the first byte · `mute` says nothing ·
 and at piece N: `cut` in the middle of an HTTP chunk · `half` an event, then a proper end · `stall` · `badjson` ·
 `error` an error event · `longline` of `mb` megabytes. With `times=K` only the first K such requests are faulty.

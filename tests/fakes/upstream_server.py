@@ -237,7 +237,9 @@ class Server(asyncio.Protocol):
         else:
             exchange.sale.prompt = scripts.prompt_tokens(request)
             newline = "\r\n" if order.has("crlf") else "\n"
-            reply = MessagesReply(id=f"msg_{secrets.token_hex(6)}", model=str(asked["model"]), newline=newline)
+            reply = MessagesReply(
+                id=order.options.get("id") or f"msg_{secrets.token_hex(6)}", model=str(asked["model"]), newline=newline
+            )
             self._play(order, request, streamed=bool(asked.get("stream")), script=messages, reply=reply)
 
     def _ordered(self, request: dict[str, Any]) -> Order:
@@ -263,7 +265,7 @@ class Server(asyncio.Protocol):
     def _reply(self, exchange: Exchange, order: Order, request: dict[str, Any]) -> None:
         newline = "\r\n" if order.has("crlf") else "\n"
         wanted = bool((request.get("stream_options") or {}).get("include_usage"))
-        id = f"chatcmpl-{secrets.token_hex(6)}"
+        id = order.options.get("id") or f"chatcmpl-{secrets.token_hex(6)}"
         reply = Reply(id=id, model=str(request["model"]), include_usage=wanted, newline=newline)
         exchange.sale.prompt = scripts.prompt_tokens(request)
         self._play(order, request, streamed=bool(request.get("stream")), script=scripts, reply=reply)

@@ -49,6 +49,11 @@ class Books:
 
         return bool(selectors.trial_balance().difference == 0)
 
+    def replies_of(self, run_id: str) -> list[str]:
+        """How its providers call the replies that a run paid for."""
+        statement = "SELECT array_agg(DISTINCT upstream_request_id) FROM billing_usageline WHERE charge_id = %s"
+        return list(self._value(f"{statement} AND part = 'cost'", run_id))
+
     def trace_of(self, run_id: str) -> str:
         """The trace that stands on a run."""
         return self._written("SELECT trace_id FROM agents_run WHERE id = %s", run_id)

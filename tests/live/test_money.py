@@ -2,15 +2,29 @@
 
 import asyncio
 from collections import Counter
+from uuid import uuid4
 
 import httpx
+import pytest
 
 from tests import make
 from tests.live.books import Books
-from tests.live.cast import Cast
+from tests.live.cast import Cast, model_on
 from tests.live.server import LiveServer
 
 CALLS, AFFORDABLE = 200, 37
+
+
+@pytest.mark.parametrize("skill", ["openai", "anthropic", "litellm"])
+def test_a_bill_calls_a_reply_as_its_provider_does(live: LiveServer, cast: Cast, books: Books, skill: str) -> None:
+    address, named = cast.publish(model=model_on(skill, "echo")), f"reply-{uuid4().hex}"
+    body = {"model": address, "messages": [{"role": "user", "content": f"/count-5:id={named}"}]}
+
+    answer = httpx.post(
+        f"{live.url}/v1/chat/completions", json=body, headers={"Authorization": f"Bearer {cast.globex_key}"}, timeout=60
+    )
+
+    assert books.replies_of(answer.headers["x-robutler-run-id"]) == [named]
 
 
 def test_a_crowd_on_a_small_wallet_is_served_exactly_as_far_as_it_reaches(
