@@ -43,6 +43,11 @@ class Books:
         statement = "SELECT count(*) FROM billing_hold WHERE organization_id = %s AND state = 'open'"
         return int(self._value(statement, organization_id))
 
+    def holds_of(self, organization_id: object) -> list[str]:
+        """The runs for which money of an organization is reserved at the moment."""
+        statement = "SELECT coalesce(array_agg(id::text), '{}') FROM billing_hold WHERE organization_id = %s"
+        return list(self._value(f"{statement} AND state = 'open'", organization_id))
+
     def balance(self) -> bool:
         """Whether all that was ever moved adds up to nothing."""
         from billing import selectors
