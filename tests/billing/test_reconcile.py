@@ -54,6 +54,7 @@ def test_creators_are_rolled_forward(acme: Organization, globex: Organization) -
 def test_figures_that_wait_for_a_long_transaction_break_no_rule(
     acme: Organization, globex: Organization, database_urls: Mapping[str, str]
 ) -> None:
+    money.sweep()
     with money.connect(money.superuser(database_urls)) as somebody, somebody.transaction():
         somebody.execute("SELECT pg_current_xact_id()")
         money.settle(money.hold(make.wallet(acme, 10_000), 500, creator=globex), cost=100, markup=40)
