@@ -13,7 +13,7 @@ from tenants.context import organization_context, platform_context
 from tenants.models import Organization
 from tests import make
 from tests.agents.cast import CREDIT, script
-from tests.billing.money import expire
+from tests.billing.money import expire, sweep
 
 VICTIM = """
 import asyncio, django
@@ -62,12 +62,11 @@ def test_the_sweeper_settles_what_a_killed_process_had_written_down(
 
     with platform_context(reason="let the holds of a dead process expire"):
         expire(*Hold.objects.filter(organization_id=acme.id).values_list("id", flat=True))
-        swept = ledger.sweep_expired()
+        sweep()
         settled = list(Hold.objects.filter(organization_id=acme.id).values_list("state", flat=True))
 
     after = ledger.balance(acme.id)
     assert held > 0
-    assert swept >= 5
     assert settled == ["settled"] * 5
     assert after.held == 0
     assert CREDIT - after.available >= 5 * 5 * 100_000

@@ -21,7 +21,7 @@ from tenants.secret import Secret
 from tenants.services import remove_credential, store_credential
 from tenants.threads import in_thread
 from tests.agents.cast import CREDIT, ask, balance, caller_of, converse, funded, hosted, row_of, script, settled
-from tests.billing.money import Books, broken_rules, expire
+from tests.billing.money import Books, broken_rules, expire, sweep
 from tests.fakes.upstream import Upstream
 
 MODEL = "openai/gpt-4o"
@@ -301,7 +301,7 @@ async def test_p09_an_answer_that_comes_too_late_is_charged_out_of_what_is_left(
     await anext(stream)
 
     await in_thread(expire, stream.run_id)
-    await in_thread(ledger.sweep_expired)
+    await in_thread(sweep)
     released = await balance(acme)
     assert [event async for event in stream]
 

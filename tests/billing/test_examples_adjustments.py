@@ -116,6 +116,19 @@ def test_earnings_that_were_paid_out_are_not_reversed(
     assert refusal(refused) == "insufficient"
 
 
+def test_a_payout_is_not_reversed(acme: Organization, globex: Organization, journal: Journal) -> None:
+    money.settle(money.hold(acme, 100, creator=globex), markup=60)
+    journal.pay_out("globex", globex, 20)
+    journal.posted()
+    group = journal.ask("SELECT max(id) FROM billing_transfergroup WHERE kind = 'payout'")
+
+    with pytest.raises(MovementRefused) as refused:
+        adjustments.reverse(id=uuid4(), group_id=group, **WORDS)
+
+    assert refusal(refused) == "irreversible"
+    assert journal.posted() == {}
+
+
 def test_a_chargeback(acme: Organization, journal: Journal) -> None:
     """The bank took back the 100 that Acme had paid. 30 are spent and 25 reserved; 45 are there to be taken."""
     money.settle(money.hold(acme, 30), markup=30)

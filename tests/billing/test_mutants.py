@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.billing.mutants import mutants
+from tests.billing.mutants import Mutant, mutants
 from tests.billing.test_random_walk import scratch, walk
 from tests.billing.walk import Database
 from tests.billing.walk_of_runs import Runs
@@ -51,6 +51,11 @@ def take_walks(database: Database) -> None:
     for number in range(4):
         for of in (Runs, Everything):
             walk(database, number, of=of, sequences=40, steps=40, shrink=False)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS.values(), ids=MUTANTS)
+def test_pt14_each_rule_can_be_bent(mutant: Mutant) -> None:
+    assert mutant.bent != mutant.straight
 
 
 @pytest.mark.parametrize("bent", SAMPLE, indirect=True)

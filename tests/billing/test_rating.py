@@ -21,7 +21,7 @@ from billing.pricing import (
     input_tokens_bound,
     rate,
 )
-from billing.rating import MOST_BILLED_NANOS
+from billing.rating import MOST_BILLED_NANOS, quantities
 from billing.units import COUNTED, MOST_TOKENS, WHOLE_OF
 from skills.sdk.usage import Usage, UsageRecord
 
@@ -147,6 +147,7 @@ def test_whatever_parts_are_reported_each_token_is_charged_once(usage: Usage) ->
     rated = rate(replace(TERMS, model=ModelPrice(tiers=(alike,))), [record(usage)])
 
     assert rated.cost_nanos == usage.input_tokens + usage.output_tokens
+    assert min(quantities(usage).values()) >= 0
 
 
 @pytest.mark.parametrize(("read", "price"), [(200_000, 1_250_000), (200_001, 2_500_000)])

@@ -7,7 +7,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from billing import adjustments, grants, refunds, top_ups
+from billing import adjustments, grants, ledger, refunds, top_ups
+from billing.errors import MovementRefused
 from tenants.models import Organization
 from tests import make
 from tests.billing import money
@@ -148,6 +149,20 @@ def test_not_even_the_owner_edits_what_was_decided(
 ) -> None:
     with pytest.raises(psycopg.errors.RestrictViolation):
         owner.execute(statement.encode())
+
+
+def test_who_enters_money_by_hand_does_not_approve_it(acme: Organization) -> None:
+    id, much = uuid4(), 1_000_000 * 10**9
+    entered = top_ups.enter(
+        id=id, organization_id=acme.id, amount_nanos=much, reference="transfer 7", actor="ann@example.test"
+    )
+    with pytest.raises(MovementRefused) as alone:
+        top_ups.decide(id=id, approve=True, actor="ann@example.test")
+
+    assert (entered, alone.value.outcome) == ("pending", "same_person")
+    assert ledger.balance(acme.id).posted == 0
+    assert top_ups.decide(id=id, approve=True, actor="bob@example.test") == "credited"
+    assert ledger.balance(acme.id).posted == much
 
 
 def test_nobody_decides_about_their_own_request_whoever_writes(

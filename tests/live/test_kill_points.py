@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from tests import make
+from tests.billing import money
 from tests.fakes.upstream import Upstream
 from tests.live.books import Books
 from tests.live.cast import CREDIT_NANOS, PER_RUN_NANOS, Cast, ask, model_on
@@ -30,6 +31,8 @@ AN_INTERVAL = round(1_200 / PACE_MS)
 """Numbers that may have been said since the books last heard of it."""
 WALLET = "SELECT FROM billing_account WHERE organization_id = %s AND kind = 'wallet' FOR UPDATE"
 WAITING = "SELECT pid FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+LOSE = f"SELECT pg_terminate_backend(waiting.pid, 5000) FROM ({WAITING}) waiting"
+"""What a process had asked before it died is not done either."""
 ANSWER = "SELECT FROM agents_idempotentanswer WHERE run_id = %s::uuid FOR UPDATE"
 
 _RUN_ID = re.compile(rb"x-robutler-run-id: (\S+)")
@@ -62,10 +65,8 @@ def request(payer: Any, address: str, messages: list[Any], **headers: str) -> di
 
 def swept(books: Books, *run_ids: str) -> None:
     """A minute later."""
-    from billing import ledger
-
     books.let_time_pass(run_ids)
-    ledger.sweep_expired()
+    money.sweep()
 
 
 def rest_of(lines: Any) -> list[str]:
@@ -122,6 +123,7 @@ def test_f03_killed_between_the_last_piece_and_the_settlement_it_costs_what_was_
         doomed.kill()
         rest = rest_of(lines)
         written, is_settled = books.accrued(run_id), books.is_settled(run_id)
+    locks.execute(LOSE)
     locks.rollback()
     swept(books, run_id)
 
