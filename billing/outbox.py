@@ -52,7 +52,8 @@ class Outcome:
 
 def relay() -> int:
     """Make out deliveries for new events, then try those that are due; how many arrived."""
-    publish_events()
+    while publish_events() == EVENTS_AT_ONCE:
+        pass
     arrived = 0
     while claimed := _claim():
         outcomes = _attempt(claimed)
@@ -65,7 +66,7 @@ def relay() -> int:
 
 
 def publish_events() -> int:
-    """Make out the deliveries of events that have none yet; how many events there were."""
+    """Make out the deliveries of the oldest events that have none yet; how many events there were."""
     with platform_context(reason="make out deliveries of news"), atomic():
         waiting = OutboxEvent.objects.select_for_update(skip_locked=True).filter(published_at=None)
         events = list(waiting.order_by("created_at", "id")[:EVENTS_AT_ONCE])

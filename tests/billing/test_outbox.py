@@ -113,6 +113,18 @@ def test_an_event_is_told_once_per_key(acme: Organization, listener: Receiver) -
     assert len(listener.messages) == 1
 
 
+def test_no_event_waits_because_many_came_before_it(
+    acme: Organization, listener: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listening(acme, listener)
+    monkeypatch.setattr(outbox, "EVENTS_AT_ONCE", 2)
+    keys = [tell(acme) for _ in range(5)]
+
+    outbox.relay()
+
+    assert [delivery.state for key in keys for delivery in deliveries(key)] == [Delivery.State.DELIVERED] * 5
+
+
 def test_a_message_that_did_not_arrive_comes_again_under_the_same_id(acme: Organization, listener: Receiver) -> None:
     listening(acme, listener)
     listener.answers = [500, 302]
