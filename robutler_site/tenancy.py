@@ -11,13 +11,12 @@ from django.utils.decorators import sync_only_middleware
 
 from tenants.audit import acting
 from tenants.context import organization_context, platform_context
-from tenants.models import Organization, User
-from tenants.selectors import Seat, memberships_of
+from tenants.models import User
+from tenants.selectors import CHOSEN, Seat, memberships_of, seat_of
 
 CONSOLE: Final = "/console/"
 STAFF: Final = "/admin/"
 API: Final = "/api/"
-CHOSEN: Final = "organization"
 
 Respond = Callable[[HttpRequest], HttpResponse]
 
@@ -52,9 +51,7 @@ def _seat(request: HttpRequest) -> Seat | None:
     """The seat that the member chose, else the first; None for someone who has none."""
     if not isinstance(request.user, User):
         return None
-    seats = [seat for seat in memberships_of(request.user.pk) if seat.organization.status == Organization.Status.ACTIVE]
-    chosen = request.session.get(CHOSEN)
-    return next((seat for seat in seats if str(seat.organization.id) == chosen), seats[0] if seats else None)
+    return seat_of(request.user.pk, chosen=request.session.get(CHOSEN))
 
 
 def choose_organization(request: HttpRequest, organization_id: UUID) -> HttpResponse:

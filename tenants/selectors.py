@@ -2,17 +2,22 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from django.db import connections
 
 from tenants import context, vault
 from tenants.caller import Caller
-from tenants.models import ApiKey, Membership, ProviderCredential, belonging_to
+from tenants.models import ApiKey, Membership, Organization, ProviderCredential, belonging_to
 from tenants.permissions import BILLING_WRITE
 from tenants.recognition import recognition
 from tenants.secret import Secret
 from tenants.services.credentials import place_of
+
+
+CHOSEN: Final = "organization"
+"""Under this name a member's session keeps the organization that it chose."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +78,12 @@ def memberships_of(user_id: int) -> list[Seat]:
         Seat(organization=OrganizationCard(id=id_, slug=slug, name=name, status=status), role=role)
         for id_, slug, name, status, role in rows
     ]
+
+
+def seat_of(user_id: int, *, chosen: str | None) -> Seat | None:
+    """The seat in the organization that a person chose, else the first; None for someone who has none."""
+    seats = [seat for seat in memberships_of(user_id) if seat.organization.status == Organization.Status.ACTIVE]
+    return next((seat for seat in seats if str(seat.organization.id) == chosen), seats[0] if seats else None)
 
 
 def mailboxes_of(organization_id: UUID) -> list[str]:

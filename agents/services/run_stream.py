@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping, Set
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from agents.runtime.events import Event
+from agents.runtime.events import Event, Finished
 from agents.services.channel import Channel
 from skills.sdk.usage import Usage
 from tenants.secret import Secret
@@ -46,6 +46,19 @@ class Receipt:
     charged_nanos: int
     source: str
     deferred: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a run ended. `receipt` is None where it could not be settled; `error` is what its reader was told."""
+
+    receipt: Receipt | None
+    error: BaseException | None
+    finished: Finished | None
+
+
+Watcher: TypeAlias = Callable[[Event | Ended], None]
+"""Looks on, beside a run's reader. It is called in the run's own task: it returns at once and raises nothing."""
 
 
 class RunStream(AsyncIterator[Event]):

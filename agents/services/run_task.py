@@ -16,7 +16,7 @@ from agents.services import counters
 from agents.services.channel import Channel
 from agents.services.reservation import Reservation
 from agents.services.run_record import RunRecord
-from agents.services.run_stream import RunStream
+from agents.services.run_stream import Ended, RunStream, Watcher
 from agents.services.running import running
 from agents.services.settlement import Ending, owed, settle, unbroken
 from billing import ledger
@@ -47,6 +47,8 @@ class RunTask:
     channel: Channel
     before_settling: Callable[[], Awaitable[None]] | None = None
     """What has to be given back before the run's own books are closed."""
+    watchers: list[Watcher] = field(default_factory=list)
+    """Who looks on."""
     task: asyncio.Task[None] | None = None
     hears_out: bool = False
     """Nobody reads any more, and a model is heard to the end of its reply because it has to be paid for."""
@@ -237,6 +239,8 @@ class RunTask:
                 counters.tool_ended(event.skill, ok=event.ok)
             case Finished():
                 self._finished = event
+        for watcher in self.watchers:
+            watcher(event)
 
     def _ending(self, error: BaseException | None) -> Ending:
         match error:
@@ -289,3 +293,5 @@ class RunTask:
             self.record.ended(ending, receipt, cost_nanos=cost_nanos, model=self.meter.used.answered_by)
         finally:
             self.channel.end(error)
+            for watcher in self.watchers:
+                watcher(Ended(receipt=self.stream.receipt, error=error, finished=self._finished))

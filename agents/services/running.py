@@ -91,6 +91,10 @@ class Running:
             self._runs.remove(run)
             self._admission.give_back(run.reservation.caller)
 
+    def find(self, run_id: UUID) -> "RunTask | None":
+        """The run by its id, if it is one of this process."""
+        return next((run for run in self._runs if run.stream.run_id == run_id), None)
+
     def may_hear_out(self, run: "RunTask") -> bool:
         """Whether a run whose reader left hears its model out: it is billed on, and not one of too many that do."""
         if not run.is_billed_on:

@@ -21,7 +21,7 @@ from agents.services.channel import Channel
 from agents.services.payment import Payer, payer_for
 from agents.services.reservation import Reservation
 from agents.services.run_record import RunRecord
-from agents.services.run_stream import Receipt, RunRequest, RunStream
+from agents.services.run_stream import Receipt, RunRequest, RunStream, Watcher
 from agents.services.run_task import RunTask
 from agents.services.run_terms import RunTerms, run_terms
 from agents.services.running import running
@@ -36,7 +36,7 @@ from tenants.caller import Caller
 __all__ = ["Receipt", "RunRequest", "RunStream", "active_runs", "drain", "prepared", "start_run", "stop_all"]
 
 
-async def start_run(*, caller: Caller, address: str, request: RunRequest) -> RunStream:
+async def start_run(*, caller: Caller, address: str, request: RunRequest, watcher: Watcher | None = None) -> RunStream:
     """Reserve what the run may cost, then let it go; whatever happens, what it did cost is settled.
 
     Raises AgentNotFound, AccessDenied, PriceUnavailable, InsufficientFunds and what else keeps a run from beginning.
@@ -44,6 +44,7 @@ async def start_run(*, caller: Caller, address: str, request: RunRequest) -> Run
     """
     async with running().admitted(caller.organization_id):
         run = await prepared(caller, address, request)
+        run.watchers += [watcher] if watcher is not None else []
         run.launch()
     await run.begun()
     return run.stream

@@ -7,9 +7,9 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.request import Request
 
 from api import auth
+from api.members import caller_at
 from tenants.caller import Caller
 from tenants.models import User
-from tenants.roles import permissions_of
 
 CHALLENGE: Final = "Bearer"
 
@@ -48,9 +48,4 @@ class MemberAuthentication(SessionAuthentication):
         if found is None or seat is None:
             return None
         person: User = found[0]
-        return person, Caller(
-            organization_id=seat.organization.id,
-            organization_slug=seat.organization.slug,
-            permissions=permissions_of(seat.role),
-            user_id=person.pk,
-        )
+        return person, caller_at(seat, user_id=person.pk)

@@ -93,8 +93,7 @@ class Chunks:
         if event.extras and (members := known_members(event.extras)):
             pieces.append(self._chunk(event.choice, members))
         if event.about and (moderation := _moderation(event.about)):
-            found = escaped(msgspec.json.encode(_whole(moderation)))
-            pieces.append(self._head + self._tail + b',"moderation":' + found + b"}\n\n")
+            pieces.append(self._head + self._tail + b',"moderation":' + encoded(moderation) + b"}\n\n")
         if event.reasoning and self._envelope.named_events:
             pieces.append(self._event("reasoning", {"choice": event.choice, "text": event.reasoning}))
 
@@ -151,7 +150,7 @@ class Chunks:
 
     def _event(self, name: str, details: Mapping[str, Any]) -> bytes:
         """A named event. SDKs that do not look at names take it for a chunk without choices, which it also is."""
-        data = self._head + self._tail + b',"robutler":' + escaped(msgspec.json.encode(_whole(details))) + b"}\n\n"
+        data = self._head + self._tail + b',"robutler":' + encoded(details) + b"}\n\n"
         return b"event: robutler." + name.encode() + b"\n" + data
 
 
@@ -201,6 +200,11 @@ def json_string(text: str) -> bytes:
     except UnicodeEncodeError:
         encoded = msgspec.json.encode(_without_halves(text))
     return encoded if encoded.isascii() else escaped(encoded)
+
+
+def encoded(value: Any) -> bytes:
+    """`value` as JSON in one line, of whole characters."""
+    return escaped(msgspec.json.encode(_whole(value)))
 
 
 def escaped(encoded: bytes) -> bytes:
