@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from itertools import chain
+from typing import Literal
 
 from api import metrics
 from api.problems import Headers, Problem, Refused
@@ -39,12 +40,13 @@ def exceeded(window: Window, *, now: float) -> Refused:
     )
 
 
-def too_many(scope: str, most: int) -> Refused:
-    """The refusal of one more request at once."""
+def too_many(scope: str, most: int, *, of: Literal["requests", "sockets"] = "requests") -> Refused:
+    """The refusal of one more request, or socket, at once."""
+    wait = "Wait for one" if of == "requests" else "Close one"
     return _refused(
-        code="too_many_concurrent_requests",
-        message=f"Too many requests at once: {_HOLDERS[scope]} may have {most} in progress. Wait for one.",
-        limit="max_parallel",
+        code=f"too_many_concurrent_{of}",
+        message=f"Too many {of} at once: {_HOLDERS[scope]} may have {most}. {wait}.",
+        limit="max_parallel" if of == "requests" else "sockets",
         scope=scope,
         allowed=most,
         retry_after_s=1,

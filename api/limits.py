@@ -5,6 +5,8 @@ from collections.abc import Hashable, Iterable
 from types import TracebackType
 from typing import Final, Self, TypeAlias
 
+from django.conf import settings
+
 from agents.selectors import Resolved
 from agents.services.run_stream import Receipt, RunStream
 from api import quota
@@ -124,6 +126,20 @@ class Slot:
     def _correct(self, tokens: int) -> None:
         reserved, self._reserved = self._reserved, []
         quota.correct(reserved, tokens)
+
+
+async def take_socket(caller: Caller) -> Held:
+    """Take one of the sockets that a caller may have open; it is given back with `leave_socket`."""
+    most = settings.ROBUTLER.sockets_per_caller
+    held = await _State.places.enter(("sockets", _key_of(caller)), most=most)
+    if held is None:
+        raise too_many(limits.KEY, most, of="sockets")
+    return held
+
+
+def leave_socket(held: Held) -> None:
+    """Give a socket's place back."""
+    _State.places.leave(held)
 
 
 async def count_read(caller: Caller) -> None:

@@ -5,6 +5,7 @@ from functools import cache
 from prometheus_client import Counter, Gauge, Histogram
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+_CLOSING_CODES = frozenset({1000, 1001, 1003, 1005, 1006, 1009, 1011, 1012, 4401, 4408, 4429})
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _requests = Counter("robutler_http_requests", "Answers by method, route and status.", ("method", "route", "status"))
@@ -18,6 +19,8 @@ _limits_exceeded = Counter("robutler_rate_limit_exceeded", "Requests refused, by
 in_progress = Gauge(
     "robutler_http_requests_in_progress", "Requests not yet answered whole.", multiprocess_mode="livesum"
 )
+sockets = Gauge("robutler_sockets_open", "WebSockets that are open.", multiprocess_mode="livesum")
+_sockets_closed = Counter("robutler_sockets_closed", "WebSockets that were closed, by their code.", ("code",))
 first_chunk = Histogram(
     "robutler_time_to_first_chunk_seconds", "From a request to the first piece of its stream.", buckets=_SECONDS
 )
@@ -49,6 +52,11 @@ def agent_requests(*, stream: bool) -> Counter:
 def agent_errors(code: str) -> Counter:
     """The counter of completions that failed with this code."""
     return _agent_errors.labels(code)
+
+
+def sockets_closed(code: int | None) -> Counter:
+    """The counter of sockets that were closed with this code; those that nobody knows are counted as one."""
+    return _sockets_closed.labels(str(code) if code in _CLOSING_CODES else "other")
 
 
 @cache

@@ -1,9 +1,9 @@
 """One thing done to many books; says as JSON what it took. `benchmarks.books` asks for it.
 
 `fill`: charges that were held and settled by the product's functions, a thousand a transaction, until there are so many
-transfers. `balance`: the trial balance, several times. `sum`: one sum over all transfers, the bare limit of it. `export`:
-the journal as CSV. `copy`: the transfers alone by PostgreSQL's own COPY, the bare limit of that. Both are written to
-nowhere. Memory is the process's largest at its end, and before it began.
+transfers. `balance`: the trial balance, several times. `sum`: one sum over all transfers, the bare limit of it.
+`export`: the journal as CSV. `copy`: the transfers alone by PostgreSQL's own COPY, the bare limit of that. Both are
+written to nowhere. Memory is the process's largest at its end, and before it began.
 """
 
 import argparse

@@ -9,7 +9,6 @@ from asgiref.typing import (
     HTTPScope,
     LifespanScope,
     Scope,
-    WebSocketScope,
 )
 from django.core.asgi import get_asgi_application
 
@@ -22,6 +21,7 @@ from api.openai.embeddings import PATH as EMBEDDINGS  # noqa: E402
 from api.openai.embeddings import embeddings  # noqa: E402
 from api.openai.gateway import completions  # noqa: E402
 from api.site import Application, observed  # noqa: E402
+from api.ws.routing import sockets  # noqa: E402
 from robutler_site import lifecycle, scraping  # noqa: E402
 
 _PLAIN = {
@@ -42,7 +42,7 @@ async def application(scope: Scope, receive: ASGIReceiveCallable, send: ASGISend
     elif scope["type"] == "lifespan":
         await _lifespan(scope, receive, send)
     else:
-        await _refuse(scope, receive, send)
+        await sockets(scope, receive, send)
 
 
 async def _http(scope: HTTPScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -64,9 +64,3 @@ async def _lifespan(scope: LifespanScope, receive: ASGIReceiveCallable, send: AS
     await receive()
     await lifecycle.stop()
     await send({"type": "lifespan.shutdown.complete"})
-
-
-async def _refuse(scope: WebSocketScope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-    """Close a WebSocket before it opens: nothing here speaks over one."""
-    await receive()
-    await send({"type": "websocket.close", "code": 1000, "reason": ""})

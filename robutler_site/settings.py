@@ -19,6 +19,14 @@ CSRF_TRUSTED_ORIGINS = list(ROBUTLER.trusted_origins)
 
 ROOT_URLCONF = "robutler_site.urls"
 ASGI_APPLICATION = "robutler_site.asgi.application"
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [ROBUTLER.redis_url], "prefix": "robutler"},
+    }
+    if ROBUTLER.redis_url
+    else {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+}
 
 _SERVES = sys.argv[1:2] == ["serve"] or "robutler_site.asgi" in sys.modules
 INSTALLED_APPS = [

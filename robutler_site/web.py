@@ -3,7 +3,7 @@
 import resource
 import socket
 import sys
-from typing import Final
+from typing import Any, Final
 
 import uvicorn
 from django.conf import settings
@@ -23,7 +23,7 @@ def serve(listener: socket.socket) -> None:
         uvicorn.Config(
             APPLICATION,
             loop="uvloop",
-            http=BoundedHttp,
+            **protocols(),
             lifespan="on",
             log_config=None,
             access_log=False,
@@ -36,6 +36,16 @@ def serve(listener: socket.socket) -> None:
     server.run([listener])
     if not server.started:
         sys.exit("The web process did not start.")
+
+
+def protocols() -> dict[str, Any]:
+    """How uvicorn speaks HTTP, and over WebSockets."""
+    return {
+        "http": BoundedHttp,
+        "ws": "websockets-sansio",
+        "ws_max_size": settings.ROBUTLER.socket_message_bytes,
+        "ws_per_message_deflate": False,  # a window for each socket costs more than it saves
+    }
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -15,7 +15,6 @@ from tenants.recognition import recognition
 from tenants.secret import Secret
 from tenants.services.credentials import place_of
 
-
 CHOSEN: Final = "organization"
 """Under this name a member's session keeps the organization that it chose."""
 

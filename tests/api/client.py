@@ -97,6 +97,8 @@ class Server:
     """Our application under uvicorn in a thread of this process."""
 
     def __init__(self, application: Any) -> None:
+        from robutler_site.web import protocols  # needs Django, which is not set up when this file is read
+
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
         self._socket.listen()  # so that who connects before the thread is there waits for it
@@ -104,7 +106,7 @@ class Server:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 application,
-                http="robutler_site.protocol:BoundedHttp",
+                **protocols(),
                 lifespan="off",
                 log_config=None,
                 access_log=False,

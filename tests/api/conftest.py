@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 OPERATORS_TOKEN = "a-token-of-the-operator"
 CREDIT_NANOS = 10_000_000_000
+DRAFT = ("keeps_content", "limits", "on_disconnect", "visibility")
+"""What of a scripted agent belongs to itself, and not to its script."""
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +64,7 @@ def scripted(acme: Any) -> Callable[..., str]:
     from tests import make
 
     def publish(*rules: dict[str, Any], skills: "Sequence[SkillChoice]" = (), **options: Any) -> str:
-        fields = {name: options.pop(name) for name in ("visibility", "on_disconnect", "limits") if name in options}
+        fields = {name: options.pop(name) for name in DRAFT if name in options}
         script = SkillChoice(skill="scripted", options={"rules": list(rules), **options})
         slug: str = make.published(acme, skills=[script, *skills], **fields).slug
         return slug

@@ -1,4 +1,4 @@
-"""Queries stay off the edge, and errors surface: two named places may catch everything."""
+"""Queries stay off the edge, and errors surface: a few named places may catch everything."""
 
 import ast
 from collections.abc import Iterator
@@ -9,6 +9,8 @@ from tests.architecture.sources import Source, complaints, functions, imports, l
 
 CATCH_ALL = {
     "agents/runtime/tools.py:_boundary": "a tool's call: what its author got wrong becomes a result the model can read",
+    "api/ws/sockets.py:_attempt": "the edge of a message: whatever surfaces is recorded and told over its socket",
+    "api/ws/talks.py:_go_on": "the edge of a run that was asked for over a socket: its caller hears until it began",
     "api/edge.py:serve": "the edge of a request: whatever surfaces is recorded and answered with a 500",
 }
 

@@ -1,0 +1,1 @@
+"""Conversations over WebSockets: agents answer as it happens, and runs can be watched."""
