@@ -217,6 +217,11 @@ class RunMeter:
         """Those of the run's models that the published prices name."""
         return frozenset(model for model, terms in self.used.terms.items() if terms.model is not None)
 
+    @property
+    def left_nanos(self) -> int | None:
+        """What the run may still cost, if anybody said how much."""
+        return None if self.most_nanos is None else max(0, self.most_nanos - self._committed())
+
     def accrued(self) -> Rated:
         """What is owed should the process die now: all that was used, but not the price of a run that is not done."""
         return self.rated(runs=0)
@@ -305,6 +310,8 @@ class RunMeter:
         return self.charged and any(_writes_dearly(each) for each in self._per_call)
 
     async def _reserve(self, amount_nanos: int) -> None:
+        if not self.reserved_nanos:
+            amount_nanos -= self._set_aside  # there is no hold: what was set aside was so in the wallet
         if amount_nanos <= self.reserved_nanos:
             return
         if self.most_nanos is not None and amount_nanos > self.most_nanos:

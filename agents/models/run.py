@@ -50,6 +50,16 @@ class Run(TenantModel):
     retry_of = models.UUIDField(
         null=True, help_text="The run of an earlier try of the same request, which its client's SDK sent again."
     )
+    parent_id = models.UUIDField(
+        null=True, help_text="The run that asked for this one, because its agent called this one, or passed on to it."
+    )
+    handed_by = models.CharField(
+        max_length=64,
+        blank=True,
+        db_default="",
+        default="",
+        help_text="The agent that passed the conversation on to this one, if one did.",
+    )
     trace_id = models.CharField(
         max_length=32,
         blank=True,
@@ -96,6 +106,11 @@ class Run(TenantModel):
             models.Index(fields=("organization", "-started_at"), name="agents_run_recent"),
             models.Index(fields=("organization", "key_id"), name="agents_run_of_key"),
             models.Index(fields=("agent_organization_id", "agent", "-started_at"), name="agents_run_of_agent"),
+            models.Index(
+                fields=("organization", "parent_id"),
+                name="agents_run_of_run",
+                condition=models.Q(parent_id__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

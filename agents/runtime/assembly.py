@@ -42,11 +42,15 @@ class Members:
                 )
             for method, specs in skill.members():
                 gathered.add(name, skill, method, specs)
+        for called in gathered.handoffs.keys() & gathered.tools.keys():
+            raise InvalidAgent(f"A tool and a handoff are both called {called!r}; a model could not tell them apart.")
         return cls(
             tools=MappingProxyType({name: tool.at(tool_prices.get(name)) for name, tool in gathered.tools.items()}),
             hooks=MappingProxyType(by_event(gathered.hooks)),
             prompts=tuple(sorted(gathered.prompts, key=lambda prompt: prompt.priority)),
-            handoffs=MappingProxyType(gathered.handoffs),
+            handoffs=MappingProxyType(
+                dict(sorted(gathered.handoffs.items(), key=lambda named: named[1].spec.priority))
+            ),
             http_handlers=tuple(gathered.http_handlers.values()),
         )
 
@@ -99,7 +103,11 @@ class _Gathered:
                     )
                 case HandoffSpec():
                     handoff = BoundHandoff(
-                        spec=spec, skill=name, scope=narrower(skill.scope, spec.scope), method=method
+                        spec=spec,
+                        skill=name,
+                        scope=narrower(skill.scope, spec.scope),
+                        method=method,
+                        arguments=Arguments(method),
                     )
                     _claim(self.handoffs, spec.name, handoff, f"the handoff {spec.name!r}", name)
                 case HttpSpec():

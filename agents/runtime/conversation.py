@@ -11,29 +11,28 @@ from agents.runtime import reading, recording, tracing, transcripts
 from agents.runtime.answering import Answering, Candidate
 from agents.runtime.events import Delta, Event, Finished, TurnFinished
 from agents.runtime.finalizing import finalize
+from agents.runtime.handoffs import Passing
 from agents.runtime.hooks import fire
 from agents.runtime.omissions import Omissions
 from agents.runtime.requesting import NO_TOOLS_LEFT, ending, field_of, smaller, turn_parameters
+from agents.runtime.spending import Spending, Spent
 from agents.runtime.structured import Format, correction
 from agents.runtime.system import set_system_message
 from agents.runtime.toolbox import Toolbox
 from agents.runtime.turn import Turn
 from agents.runtime.whole import whole
 from agents.runtime.working import Working
-from skills.sdk.calls import ModelReply, RunOutcome, ToolCall, ToolOutcome
+from skills.sdk.calls import HandoffCall, ModelReply, RunOutcome, ToolCall, ToolOutcome
 from skills.sdk.context import RunContext
 from skills.sdk.errors import BudgetExhausted, ModelFailed, ModelRejected, ReplyUnfit
 from skills.sdk.model import Chunk, FinishReason, Message, ModelRequest
+from skills.sdk.specs import HandoffResult
 from skills.sdk.usage import Usage
 
 if TYPE_CHECKING:
     from agents.runtime.agent import BaseAgent
 
 logger = logging.getLogger(__name__)
-
-
-class _Spent(Exception):
-    """There is nothing left for another model call; its text says of what."""
 
 
 class Conversation:
@@ -60,14 +59,16 @@ class Conversation:
             can_do_without=self._can_do_without,
             failed=self._keep,
         )
-        self._choices = int(self._parameters.get("n") or 1)
         self._format = Format.asked_by(self._parameters)
         self._keeps_text = self._format is not None and self._format.checked
         self._is_told_format = False
-        self._output_limit = smaller(max_output_tokens, agent.limits.output_tokens)
-        self._cut_by: str | None = None
         self._working = Working(ctx, seconds=agent.limits.seconds)
-        self._turns = 0
+        self._spending = Spending(
+            ctx.ports.meter,
+            self._working,
+            output_limit=smaller(max_output_tokens, agent.limits.output_tokens),
+            choices=int(self._parameters.get("n") or 1),
+        )
         self._input_bytes = 0
         self._known_ids: set[str] = set()
         self._appended: list[Message] = []
@@ -85,6 +86,9 @@ class Conversation:
             await fire(hooks["on_connection"], ctx, None)
             await transcripts.put_back(ctx)
             await fire(hooks["on_message"], ctx, None)
+            if ctx.handed_by is not None:
+                passed = HandoffCall(name=ctx.agent_name, giver=ctx.handed_by, receiver=ctx.agent_name)
+                await fire(hooks["before_handoff"], ctx, passed)
             ctx.messages[:] = self._omissions.messages(ctx.messages)
             await set_system_message(self._agent, ctx)
         ctx.messages[:] = whole(ctx.messages)
@@ -98,7 +102,7 @@ class Conversation:
             return None
         try:
             allowed = await self._allowed()
-        except _Spent as spent:
+        except Spent as spent:
             self._stop("length", str(spent))
             return None
         return await self._open(self._request(allowed), is_last=self._is_last)
@@ -115,23 +119,12 @@ class Conversation:
                         with self._working:
                             chunk = await fire(on_chunk, self._ctx, chunk)
                     yield chunk
-                    if meter.is_running_out and not await self._keeps_up(turn):
+                    if meter.is_running_out and not await self._spending.keeps_up(turn):
                         break
                     with self._working.for_others():
                         chunk = await anext(stream, None)
         finally:
             self._record(turn)
-
-    async def _keeps_up(self, turn: Turn) -> bool:
-        """Whether a reply that outgrows what is paid for may go on; if not, it ends here as one that is too long."""
-        try:
-            with self._working:
-                await self._ctx.ports.meter.keep_up()
-        except BudgetExhausted as exhausted:
-            turn.cut()
-            self._cut_by = exhausted.on
-            return False
-        return True
 
     async def conclude(self, turn: Turn) -> AsyncGenerator[Event]:
         """Act on what the model said: finish, or carry out its calls and go on."""
@@ -143,6 +136,7 @@ class Conversation:
                 yield event
         theirs = [call for call in reply.tool_calls if turn.is_clients(call)]
         own = [call for call in seen.tool_calls if not turn.is_clients(call)]
+        passing = None if theirs else self._toolbox.passing(own)
         if turn.is_last or seen.finish_reason in ("length", "content_filter") or not (theirs or own):
             self._end(turn, seen.finish_reason)
             async with aclosing(self._answer(turn, 0, seen.text)) as events:
@@ -150,7 +144,11 @@ class Conversation:
                     yield event
             return
         self._append(turn.message(text=seen.text, calls=[*own, *theirs]))
-        if own:
+        if passing is not None:
+            async with aclosing(self._pass_on(passing)) as events:
+                async for event in events:
+                    yield event
+        elif own:
             async with aclosing(self._carry_out(own, turn)) as events:
                 async for event in events:
                     yield event
@@ -166,6 +164,9 @@ class Conversation:
 
     async def finalize(self) -> None:
         """Run the finalize hooks of a run that succeeded; what one raises is the run's error."""
+        if self._ctx.handed_by is not None:
+            with self._working:
+                await fire(self._agent.hooks["after_handoff"], self._ctx, HandoffResult())
         if (error := await self._finalize(RunOutcome())) is not None:
             raise error
 
@@ -189,34 +190,14 @@ class Conversation:
             return
         self._reasons[0] = ending(reason)
         if reason == "length":
-            self._stopped_by = self._cut_by
+            self._stopped_by = self._spending.cut_by
 
     @property
     def _is_last(self) -> bool:
-        return self._turns > self._agent.limits.turns or self._toolbox.is_unrepairable
+        return self._spending.turns > self._agent.limits.turns or self._toolbox.is_unrepairable
 
     async def _allowed(self) -> int | None:
-        """Pay for one more model call: the most it may say, None if that is not limited. Raises _Spent."""
-        self._turns += 1
-        remaining = None
-        if self._output_limit is not None:
-            remaining = self._output_limit - self._usage.output_tokens // self._choices
-        if remaining is not None and remaining <= 0:
-            raise _Spent("output_tokens")
-        try:
-            with self._working:
-                budget = await self._ctx.ports.meter.reserve_turn(
-                    input_bytes=self._input_bytes, max_output_tokens=remaining
-                )
-        except BudgetExhausted as exhausted:
-            if self._turns == 1:
-                raise
-            raise _Spent(exhausted.on) from None
-        allowed = smaller(remaining, budget.max_output_tokens)
-        if allowed is not None and allowed <= 0:
-            raise _Spent("budget")
-        self._cut_by = None if allowed is None else "output_tokens" if allowed == remaining else "budget"
-        return allowed
+        return await self._spending.allow(input_bytes=self._input_bytes, output_tokens=self._usage.output_tokens)
 
     def _request(self, max_output_tokens: int | None) -> ModelRequest:
         """What the model is asked in the next turn."""
@@ -228,7 +209,7 @@ class Conversation:
             messages=[*self._ctx.messages, *told, *([NO_TOOLS_LEFT] if self._is_last else ())],
             tools=tools,
             parameters=turn_parameters(
-                self._parameters, is_first=self._turns == 1, has_tools=bool(tools), client_names=clients
+                self._parameters, is_first=self._spending.turns == 1, has_tools=bool(tools), client_names=clients
             ),
             max_output_tokens=max_output_tokens,
         )
@@ -243,7 +224,7 @@ class Conversation:
                 request = msgspec.structs.replace(request, max_output_tokens=paid_for)
             stream = self._answering.stream(request)
         return Turn(
-            number=self._turns,
+            number=self._spending.turns,
             request=request,
             stream=stream,
             input_bytes=self._input_bytes,
@@ -332,7 +313,7 @@ class Conversation:
         self._input_bytes += reading.bytes_of(messages[-2:])
         try:
             allowed = await self._allowed()
-        except _Spent:
+        except Spent:
             raise unfit from None
         parameters = turn_parameters(self._parameters, is_first=False, has_tools=False)
         request = msgspec.structs.replace(
@@ -382,6 +363,22 @@ class Conversation:
             return
         for outcome in outcomes:
             self._append({"role": "tool", "tool_call_id": outcome.call.id, "content": outcome.content})
+
+    async def _pass_on(self, passing: Passing) -> AsyncGenerator[Event]:
+        """Let another answer from here on; where it cannot, the model is told so and goes on."""
+        self._used_own_tools = True
+        async with aclosing(passing.take_over(self._agent, self._ctx, self._working)) as events:
+            async for event in events:
+                yield event
+        if not passing.result.success:
+            told = str(passing.result.result or "The conversation was not passed on. Go on yourself.")
+            self._append({"role": "tool", "tool_call_id": passing.call.id, "content": told})
+            return
+        self._append({"role": "assistant", "content": "".join(passing.said)})
+        ended = passing.finished
+        self._reasons[0] = ended.reasons.get(0, "stop") if ended is not None else "stop"
+        if ended is not None:
+            self._stopped_by, self._usage = ended.stopped_by, self._usage + ended.usage
 
     async def _hand_to_client(self, calls: Sequence[ToolCall]) -> None:
         if self._used_own_tools:

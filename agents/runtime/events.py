@@ -28,6 +28,8 @@ class ToolStarted(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     arguments: str
     turn: int
+    agent: str = ""
+    """Whose it is, where the conversation was passed on to another agent."""
 
 
 class ToolFinished(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +41,7 @@ class ToolFinished(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool
     content: str
     duration_s: float
+    agent: str = ""
 
 
 class TurnFinished(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +50,26 @@ class TurnFinished(msgspec.Struct, frozen=True, kw_only=True):
     turn: int
     model: str
     usage: Usage
+    agent: str = ""
+
+
+class HandoffStarted(msgspec.Struct, frozen=True, kw_only=True):
+    """The conversation is passed on: what follows is said by `receiver`, or by a skill's own function."""
+
+    name: str
+    giver: str
+    receiver: str | None = None
+    reason: str = ""
+
+
+class HandoffFinished(msgspec.Struct, frozen=True, kw_only=True):
+    """Who took the conversation over has answered, or could not (`ok` is False and `content` says why)."""
+
+    name: str
+    receiver: str | None = None
+    ok: bool
+    content: str = ""
+    duration_s: float
 
 
 class Embedded(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,4 +91,6 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
     stopped_by: str | None = None
 
 
-Event: TypeAlias = Delta | ToolStarted | ToolFinished | TurnFinished | Embedded | Finished
+Event: TypeAlias = (
+    Delta | ToolStarted | ToolFinished | TurnFinished | HandoffStarted | HandoffFinished | Embedded | Finished
+)

@@ -15,3 +15,8 @@ def allows(caller: Scope, needed: Scope) -> bool:
 def narrower(one: Scope, other: Scope) -> Scope:
     """The scope that fewer callers have."""
     return max(one, other, key=_RANK.__getitem__)
+
+
+def wider(one: Scope, other: Scope) -> Scope:
+    """The scope that more callers have: what is left of two, where both have to allow a thing."""
+    return min(one, other, key=_RANK.__getitem__)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from agents.runtime import tracing
 from agents.runtime.events import ToolFinished, ToolStarted
+from agents.runtime.handoffs import BoundHandoff, Passing
 from agents.runtime.hooks import fire
 from agents.runtime.results import as_text
 from agents.runtime.scopes import allows
@@ -33,7 +34,16 @@ class Toolbox:
         self.client_names = frozenset(tool_name(tool) for tool in client_tools)
         usable = {name: tool for name, tool in agent.tools.items() if allows(ctx.caller.scope, tool.scope)}
         self._usable = {name: tool for name, tool in usable.items() if name not in self.client_names}
-        self.offered = (*(tool.definition for tool in self._usable.values()), *client_tools)
+        self._handoffs: Mapping[str, BoundHandoff] = {
+            name: handoff
+            for name, handoff in agent.handoffs.items()
+            if allows(ctx.caller.scope, handoff.scope) and name not in self.client_names
+        }
+        self.offered = (
+            *(tool.definition for tool in self._usable.values()),
+            *(handoff.definition for handoff in self._handoffs.values()),
+            *client_tools,
+        )
         self._names = frozenset(tool_name(tool) for tool in self.offered)
         self._repairs = 0
         self._latest: tuple[str, str] | None = None
@@ -55,6 +65,12 @@ class Toolbox:
         for name in map(tool_name, chosen):
             if name not in self._names:
                 raise _no_such_choice(f"'tool_choice' names the tool '{name[:64]}', which is not among the tools.")
+
+    def passing(self, calls: Sequence[ToolCall]) -> Passing | None:
+        """How the conversation is passed on by these calls, if they are one call and that of a handoff."""
+        if len(calls) != 1 or (handoff := self._handoffs.get(calls[0].name)) is None:
+            return None
+        return Passing(handoff=handoff, call=calls[0])
 
     async def carry_out(
         self, calls: Sequence[ToolCall], *, turn: int, working: Working, outcomes: list[ToolOutcome]
@@ -132,6 +148,8 @@ class Toolbox:
                 f"Stop: this is the same call of {call.name} with the same arguments {self._repeated} times in a row. "
                 "Use what it told you, or do something else."
             )
+        if call.name in self._handoffs:
+            return ToolFailed(f"{call.name} passes the conversation on, so it is called alone. It was not passed on.")
         if call.name not in self._usable:
             known = ", ".join(sorted(self._usable)) or "none"
             return ToolRetry(f"The tool {call.name!r} is not available. Available tools: {known}.")

@@ -12,6 +12,20 @@ from tenants.secret import Secret
 
 
 @dataclass(frozen=True, kw_only=True)
+class Origin:
+    """The run that another one comes from.
+
+    `calls` and `hops`: how often agents have called one another, and passed the conversation on, until now.
+    """
+
+    parent: UUID | None = None
+    calls: int = 0
+    hops: int = 0
+    handed_by: str | None = None
+    """The name of the agent that passed the conversation on."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunRequest:
     """One completion, as it was asked for.
 
@@ -35,6 +49,7 @@ class RunRequest:
     """What pays instead of the caller's own wallet."""
     retry_of: UUID | None = None
     """The run of an earlier try of the same request."""
+    origin: Origin = Origin()
 
 
 @dataclass(frozen=True, kw_only=True)

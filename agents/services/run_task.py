@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.conf import settings
 
@@ -45,6 +45,8 @@ class RunTask:
     record: RunRecord
     stream: RunStream
     channel: Channel
+    also_charged: Callable[[], int] = lambda: 0
+    """What other agents were paid, to which the conversation was passed on."""
     before_settling: Callable[[], Awaitable[None]] | None = None
     """What has to be given back before the run's own books are closed."""
     watchers: list[Watcher] = field(default_factory=list)
@@ -233,9 +235,9 @@ class RunTask:
         match event:
             case Delta():
                 self.record.delta(event)
-            case TurnFinished():
+            case TurnFinished(agent=""):
                 self.record.turns += 1
-            case ToolFinished():
+            case ToolFinished(agent=""):
                 counters.tool_ended(event.skill, ok=event.ok)
             case Finished():
                 self._finished = event
@@ -288,7 +290,7 @@ class RunTask:
             with tracing.step("ledger settle", {"robutler.status": ending.status}):
                 receipt = await settle(self.meter, ending)
             await self._tell_of_want(ending)
-            self.stream.settled(receipt)
+            self.stream.settled(replace(receipt, charged_nanos=receipt.charged_nanos + self.also_charged()))
             cost_nanos = self.meter.rated(runs=1).cost_nanos
             self.record.ended(ending, receipt, cost_nanos=cost_nanos, model=self.meter.used.answered_by)
         finally:

@@ -18,6 +18,7 @@ from agents.runtime.agent import BaseAgent
 from agents.runtime.whole import whole_text
 from agents.selectors import Resolved, published
 from agents.services.channel import Channel
+from agents.services.other_agents import Asked, OtherAgents
 from agents.services.payment import Payer, payer_for
 from agents.services.reservation import Reservation
 from agents.services.run_record import RunRecord
@@ -55,17 +56,35 @@ async def prepared(caller: Caller, address: str, request: RunRequest) -> RunTask
     if not caller.may(permissions.CHAT_WRITE):
         raise AccessDenied(f"This key may not run agents: it lacks the permission {permissions.CHAT_WRITE}.")
     version = await published(caller, address)
-    provider = version.model.partition("/")[0]
-    if caller.test_mode and provider != pricing.FREE_PROVIDER:
-        raise AccessDenied("A test key reaches only agents on scripted models; use a live key.")
-    agent = await loader.load(version)
+    _refuse_models(caller, version)
     payer = await payer_for(caller, request.payment_token, agent_id=version.agent_id)
-    secrets = OwnersSecrets(version.organization_id)
+    asked = Asked(caller=caller, version=version, payer=payer, request=request, scope=scope_of(caller, version))
+    return await _prepared(asked)
+
+
+async def _start(asked: Asked) -> RunStream:
+    """Start what one run asks of another agent."""
+    _refuse_models(asked.caller, asked.version)
+    async with running().admitted(asked.caller.organization_id):
+        run = await _prepared(asked)
+        run.launch()
+    await run.begun()
+    return run.stream
+
+
+async def _prepared(asked: Asked) -> RunTask:
+    agent = await loader.load(asked.version)
+    secrets = OwnersSecrets(asked.version.organization_id)
     try:
-        terms = await run_terms(payer.organization_id, version, agent, secrets)
+        terms = await run_terms(asked.payer.organization_id, asked.version, agent, secrets)
     except OperationalError as error:
         raise AgentsUnavailable from error
-    return _assemble(caller, payer, version, agent, request, secrets, terms)
+    return _assemble(asked, agent, secrets, terms)
+
+
+def _refuse_models(caller: Caller, version: Resolved) -> None:
+    if caller.test_mode and version.model.partition("/")[0] != pricing.FREE_PROVIDER:
+        raise AccessDenied("A test key reaches only agents on scripted models; use a live key.")
 
 
 def active_runs() -> int:
@@ -83,19 +102,21 @@ def stop_all() -> None:
     running().stop_all()
 
 
-def _assemble(
-    caller: Caller,
-    payer: Payer,
-    version: Resolved,
-    agent: BaseAgent,
-    request: RunRequest,
-    secrets: OwnersSecrets,
-    terms: RunTerms,
-) -> RunTask:
+def _assemble(asked: Asked, agent: BaseAgent, secrets: OwnersSecrets, terms: RunTerms) -> RunTask:
+    caller, version, payer, request = asked.caller, asked.version, asked.payer, asked.request
     public_name = version.address_for(caller.organization_id)
     channel = Channel()
     meter = _meter(caller, payer, version, agent, request, terms)
     tokens = _tokens(payer, version, meter)
+    others = OtherAgents(asked, agent, tokens=tokens, meter=meter, start=_start)
+    ports = Ports(
+        meter=meter,
+        secrets=secrets,
+        storage=_storage(caller, version),
+        http=SafeHttp(),
+        tokens=tokens,
+        agents=others,
+    )
     ctx = RunContext(
         run_id=str(request.run_id),
         request_id=request.request_id,
@@ -103,14 +124,12 @@ def _assemble(
         agent_name=agent.name,
         organization_id=agent.organization_id,
         caller=run_caller(
-            caller,
-            scope=scope_of(caller, version),
-            end_user=request.end_user,
-            conversation_id=request.conversation_id,
+            caller, scope=asked.scope, end_user=request.end_user, conversation_id=request.conversation_id
         ),
-        ports=Ports(meter=meter, secrets=secrets, storage=_storage(caller, version), http=SafeHttp(), tokens=tokens),
+        ports=ports,
         stream=request.stream,
         messages=list(request.messages),
+        handed_by=request.origin.handed_by,
     )
     return RunTask(
         work=partial(
@@ -127,6 +146,7 @@ def _assemble(
         meter=meter,
         reservation=_reservation(caller, payer, version, agent, request),
         before_settling=tokens.close,
+        also_charged=others.charged_nanos,
         record=_record(caller, payer, version, request, public_name),
         stream=RunStream(run_id=request.run_id, public_name=public_name, created=int(time.time()), channel=channel),
         channel=channel,
@@ -203,6 +223,8 @@ def _record(caller: Caller, payer: Payer, version: Resolved, request: RunRequest
             "key_id": caller.key_id,
             "request_id": whole_text(request.request_id)[:128],
             "retry_of": request.retry_of,
+            "parent_id": request.origin.parent,
+            "handed_by": request.origin.handed_by or "",
             "test_mode": caller.test_mode,
             **payer.recorded,
         },

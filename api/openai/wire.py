@@ -7,7 +7,16 @@ from typing import Any
 
 import msgspec
 
-from agents.runtime.events import Delta, Event, Finished, ToolFinished, ToolStarted, TurnFinished
+from agents.runtime.events import (
+    Delta,
+    Event,
+    Finished,
+    HandoffFinished,
+    HandoffStarted,
+    ToolFinished,
+    ToolStarted,
+    TurnFinished,
+)
 from api.openai.reply import Reply, known_members
 from skills.sdk.usage import Usage
 
@@ -146,6 +155,8 @@ class Chunks:
         if isinstance(event, ToolFinished):
             result = {"id": event.call_id, "name": event.name, "ok": event.ok, "content": event.content}
             return self._event("tool_result", {**result, "duration_s": round(event.duration_s, 6)})
+        if isinstance(event, HandoffStarted | HandoffFinished):
+            return self._event("handoff", msgspec.to_builtins(event))
         return b""
 
     def _event(self, name: str, details: Mapping[str, Any]) -> bytes:

@@ -6,7 +6,16 @@ from typing import Any
 
 import msgspec
 
-from agents.runtime.events import Delta, Event, Finished, ToolFinished, ToolStarted, TurnFinished
+from agents.runtime.events import (
+    Delta,
+    Event,
+    Finished,
+    HandoffFinished,
+    HandoffStarted,
+    ToolFinished,
+    ToolStarted,
+    TurnFinished,
+)
 from agents.services.run_stream import Ended, Receipt
 from api.openai import wire
 from api.openai.amounts import usd
@@ -36,6 +45,12 @@ def frame_of(event: Event, *, with_content: bool) -> dict[str, Any] | None:
         case ToolFinished():
             told = {"type": "tool.finished", "call": event.call_id, "name": event.name, "ok": event.ok}
             told["duration_s"] = round(event.duration_s, 6)
+            return told | ({"content": event.content} if with_content else {})
+        case HandoffStarted():
+            told = {"type": "handoff.started", "to": event.receiver or event.name}
+            return told | ({"reason": event.reason} if with_content else {})
+        case HandoffFinished():
+            told = {"type": "handoff.finished", "to": event.receiver or event.name, "ok": event.ok}
             return told | ({"content": event.content} if with_content else {})
         case TurnFinished():
             usage = wire.usage_of(event.usage)

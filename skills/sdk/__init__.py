@@ -1,6 +1,6 @@
 """Everything a skill author imports."""
 
-from skills.sdk.calls import ModelReply, RunOutcome, ToolCall, ToolOutcome
+from skills.sdk.calls import HandoffCall, ModelReply, RunOutcome, ToolCall, ToolOutcome
 from skills.sdk.context import RunCaller, RunContext, Scope, current_run
 from skills.sdk.decorators import handoff, hook, http, pricing, prompt, tool
 from skills.sdk.embedding import EmbeddingInput, EmbeddingRequest, Embeddings
@@ -27,7 +27,7 @@ from skills.sdk.errors import (
     ToolRetry,
 )
 from skills.sdk.model import Chunk, FinishReason, Message, ModelRequest, ModelSkill, ToolCallFragment
-from skills.sdk.ports import Credential, Ports, TurnBudget
+from skills.sdk.ports import AgentCard, CallEnded, Credential, Ports, TurnBudget
 from skills.sdk.secret import Secret
 from skills.sdk.skill import CredentialReference, Skill, StartedAgent
 from skills.sdk.specs import HandoffResult, PricingInfo
@@ -35,7 +35,9 @@ from skills.sdk.usage import Usage, UsageRecord
 
 __all__ = [
     "AccessDenied",
+    "AgentCard",
     "BudgetExhausted",
+    "CallEnded",
     "Chunk",
     "Credential",
     "CredentialMissing",
@@ -44,6 +46,7 @@ __all__ = [
     "EmbeddingRequest",
     "Embeddings",
     "FinishReason",
+    "HandoffCall",
     "HandoffResult",
     "InvalidAgent",
     "Message",

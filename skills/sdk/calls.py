@@ -45,3 +45,15 @@ class RunOutcome(msgspec.Struct, frozen=True, kw_only=True):
     """How the run ended; `error` is None when it finished. For `finalize_connection`."""
 
     error: BaseException | None = None
+
+
+class HandoffCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation that is about to be passed on. For `before_handoff`, of who gives it and of who gets it.
+
+    `giver` and `receiver` are agents' names; the receiver is None where a skill's own function takes over.
+    """
+
+    name: str
+    giver: str
+    receiver: str | None = None
+    reason: str = ""

@@ -56,6 +56,8 @@ class RunContext:
     """Fields of the request that were left out. Whoever leaves one out adds its name: the caller is told."""
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
     waited: Waited = field(default_factory=Waited)
+    handed_by: str | None = None
+    """The name of the agent that passed the conversation on to this one, if one did."""
 
     def now(self) -> datetime:
         """The current time, in UTC."""

@@ -86,19 +86,49 @@ class Meter(Protocol):
         ...
 
 
+class AgentCard(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be known of another agent. `price_nanos` is what a run of it costs besides what its model does."""
+
+    address: str
+    name: str
+    description: str
+    skills: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    price_nanos: int = 0
+
+
+class CallEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """How a run of another agent ended, and what was charged for it."""
+
+    run_id: str
+    finish_reason: str
+    charged_nanos: int
+
+
 class Agents(Protocol):
     """Other agents of the platform."""
 
-    async def resolve(self, address: str) -> Mapping[str, Any]:
-        """The public description of the agent at `address` (`slug` or `organization/slug`)."""
+    async def resolve(self, address: str) -> AgentCard:
+        """The agent at `address` (`slug` or `organization/slug`). Raises ToolFailed for none that may be reached."""
         ...
 
-    def call(self, address: str, messages: Sequence[Mapping[str, Any]]) -> AsyncIterator[Mapping[str, Any]]:
-        """Run another agent on these messages and stream its events."""
+    def call(
+        self, address: str, messages: Sequence[Mapping[str, Any]], *, cap_nanos: int, may_hire: Sequence[str] = ()
+    ) -> AsyncIterator[str | CallEnded]:
+        """What another agent says to these messages, piece by piece, and last how its run ended.
+
+        It is paid out of what this run may spend: `cap_nanos` at most, nothing for 0, by a token that those at
+        `may_hire` may be paid with in turn. Raises ToolFailed for what cannot be, BudgetExhausted when so much is not
+        left, and what ended the other's run early.
+        """
         ...
 
-    async def hand_off(self, address: str) -> Any:
-        """The agent to which the conversation passes."""
+    def hand_off(self, address: str, *, reason: str = "") -> AsyncIterator[Any]:
+        """The events of another agent that answers this run's caller from here on, in this one's place.
+
+        Its run is paid for as this one is. Raises ToolFailed for an agent that cannot be reached, or passes the
+        conversation on for too often.
+        """
         ...
 
 

@@ -66,12 +66,14 @@ class PromptSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class HandoffSpec:
-    """A conversation may pass to this function."""
+    """A conversation may pass to this function. `receiver` is the agent that takes it over, if it is one."""
 
     name: str
     description: str
     scope: Scope = "all"
     priority: int = 50
+    receiver: str | None = None
+    kind: str = "function"
 
 
 @dataclass(frozen=True, kw_only=True)
