@@ -3,9 +3,10 @@
 import re
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
-from typing import Annotated, Any, cast
+from dataclasses import dataclass
+from typing import Annotated, Any, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, field_validator
 
 from skills.sdk import RunContext, Skill
 from skills.sdk.specs import HandoffSpec, Spec
@@ -13,26 +14,29 @@ from skills.sdk.specs import HandoffSpec, Spec
 KIND = "local_agent"
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9_]+")
 
-Address = Annotated[
-    str, Field(min_length=1, max_length=130, pattern=r"^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:/[a-z0-9][a-z0-9-]*)?$")
-]
+_ADDRESS = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:/[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)?"
+
+Line = Annotated[str, Field(max_length=700, pattern=rf"^{_ADDRESS}\s*:\s*\S.*$")]
 Reason = Annotated[str, Field(max_length=1_000)]
 
 
-class Target(BaseModel):
-    """An agent that may take the conversation over."""
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """An agent that may take the conversation over, and when it should."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    agent: str
+    when: str
 
-    agent: Address = Field(description="Its address: slug, or organization/slug.")
-    when: str = Field(
-        min_length=1, max_length=500, description="What it is for, for the model to know when to pass on to it."
-    )
+    @classmethod
+    def of(cls, line: str) -> Self:
+        """The target that a line of the options names."""
+        agent, _, when = line.partition(":")
+        return cls(agent=agent.strip(), when=when.strip())
 
     @property
     def function(self) -> str:
         """The name under which a model knows it."""
-        return f"transfer_to_{_NOT_IN_NAMES.sub('_', self.agent.lower())}"[:64]
+        return f"transfer_to_{_NOT_IN_NAMES.sub('_', self.agent)}"[:64]
 
 
 class HandoffsSkill(Skill):
@@ -43,23 +47,27 @@ class HandoffsSkill(Skill):
     class Options(Skill.Options):
         """To whom the conversation may pass."""
 
-        targets: tuple[Target, ...] = Field(
-            default=(), max_length=20, description="The agents that may take the conversation over."
+        targets: tuple[Line, ...] = Field(
+            default=(),
+            max_length=20,
+            description="Who may take the conversation over, and when; one a line, as in "
+            "'refunds: The caller wants money back.'",
         )
 
-        @model_validator(mode="after")
-        def _each_once(self) -> "HandoffsSkill.Options":
-            names = [target.function for target in self.targets]
+        @field_validator("targets")
+        @classmethod
+        def _each_once(cls, lines: tuple[str, ...]) -> tuple[str, ...]:
+            names = [Target.of(line).function for line in lines]
             if len(set(names)) < len(names):
                 raise ValueError("name every agent once")
-            return self
+            return lines
 
     options: Options
 
     def members(self) -> Iterator[tuple[Callable[..., Any], tuple[Spec, ...]]]:
         """A handoff for each target."""
         yield from super().members()
-        for target in self.options.targets:
+        for target in map(Target.of, self.options.targets):
             spec = HandoffSpec(
                 name=target.function,
                 description=f"Pass the conversation on to {target.agent}, which answers from then on. {target.when}",

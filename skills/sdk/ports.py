@@ -227,9 +227,19 @@ class Http(Protocol):
     """The safe HTTP client; what it fetches can never be an internal address."""
 
     async def request(
-        self, method: str, url: str, *, headers: Mapping[str, str] = {}, body: bytes = b"", max_bytes: int = 5_000_000
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] = {},
+        body: bytes = b"",
+        max_bytes: int = 5_000_000,
+        max_redirects: int = 0,
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """Status, headers and body. Raises ToolFailed for a forbidden or unreachable address."""
+        """Status, headers and body. Redirects are followed only to the same host, and only when asked to.
+
+        Raises ToolFailed for a forbidden or unreachable address.
+        """
         ...
 
 

@@ -141,7 +141,14 @@ class CannedHttp:
     requested: list[tuple[str, str]] = field(default_factory=list)
 
     async def request(
-        self, method: str, url: str, *, headers: Mapping[str, str] = {}, body: bytes = b"", max_bytes: int = 5_000_000
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] = {},
+        body: bytes = b"",
+        max_bytes: int = 5_000_000,
+        max_redirects: int = 0,
     ) -> tuple[int, Mapping[str, str], bytes]:
         """The canned answer; an unknown address is unreachable."""
         self.requested.append((method, url))

@@ -50,7 +50,7 @@ def passing(agent: str, *, then: str = "I could not pass it on.") -> dict[str, A
 
 
 def to(*agents: str) -> tuple[str, dict[str, Any]]:
-    return "handoffs", {"targets": [{"agent": agent, "when": "Always."} for agent in agents]}
+    return "handoffs", {"targets": [f"{agent}: Always." for agent in agents]}
 
 
 def told_of(client: ApiClient, agent: str) -> tuple[Any, list[Any]]:

@@ -1,0 +1,5 @@
+"""Reading pages of the web."""
+
+from skills.web.skill import WebSkill
+
+__all__ = ["WebSkill"]
