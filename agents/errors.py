@@ -44,6 +44,14 @@ class RunNotFound(AgentsError):
     """There is no such run, or it is not for this caller to see."""
 
 
+class ApprovalNotFound(AgentsError):
+    """There is no such question, or it is not for this caller to answer."""
+
+
+class ApprovalOver(AgentsError):
+    """The question is answered, or nobody waits for its answer any more."""
+
+
 class InvalidRange(AgentsError):
     """What is asked for lies in a span of time that has no beginning before its end, or is too long to add up."""
 

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from agents.services import housekeeping
+from agents.services import approvals, housekeeping
 
 
 @shared_task
@@ -15,3 +15,9 @@ def purge_expired_items() -> int:
 def close_abandoned_runs() -> int:
     """End the rows of runs whose process died."""
     return housekeeping.close_abandoned_runs()
+
+
+@shared_task
+def expire_approvals() -> int:
+    """End the questions of runs that were killed while they waited."""
+    return approvals.expire_forgotten()

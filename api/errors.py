@@ -105,6 +105,17 @@ def _(error: agents.RunNotFound) -> Problem:
 
 
 @problem_of.register
+def _(error: agents.ApprovalNotFound) -> Problem:
+    message = "There is nothing at this address, or it is not yours to see."
+    return Problem(status=404, type="invalid_request_error", code="not_found", message=message)
+
+
+@problem_of.register
+def _(error: agents.ApprovalOver) -> Problem:
+    return Problem(status=409, type="conflict_error", code="approval_over", message=str(error))
+
+
+@problem_of.register
 def _(error: agents.InvalidRange) -> Problem:
     return Problem(status=400, type="invalid_request_error", code="invalid_value", message=str(error), param="from")
 

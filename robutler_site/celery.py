@@ -114,6 +114,7 @@ def _schedule() -> dict[str, Any]:
         "close-months": _of_books("billing.tasks.close_months", CLOSE_MONTHS_SECONDS),
         "send-payouts": _of_books("billing.tasks.send_payouts", SEND_PAYOUTS_SECONDS),
         "close-abandoned-runs": _housekeeping("agents.tasks.close_abandoned_runs", CLOSE_RUNS_SECONDS),
+        "expire-approvals": _housekeeping("agents.tasks.expire_approvals", CLOSE_RUNS_SECONDS),
         "purge-expired-items": _housekeeping("agents.tasks.purge_expired_items", PURGE_SECONDS),
     }
 

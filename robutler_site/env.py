@@ -129,6 +129,9 @@ class Environment(SocketEnvironment):
     spool_dir: Path | None = Field(
         None, description="Where ends of runs are kept while the database is away; empty means var/spool."
     )
+    approval_s: float = Field(
+        900, gt=0, le=86_400, description="How long a run waits for a member to approve a call of a tool."
+    )
     agent_start_s: float = Field(30, gt=0, le=600, description="How long the skills of an agent may take to start.")
     reader_patience_s: float = Field(
         300, gt=0, le=86_400, description="How long in all the reader of a stream may keep a run waiting."

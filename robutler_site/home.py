@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from agents.admin.runs import runs_seen_by
 from agents.models import Agent, Run
+from agents.services import approvals
 from billing import bank_claims, budgets, disputes, figures, ledger, selectors
 from billing.admin.cards import money
 from billing.admin.periods import period_of
@@ -18,7 +19,7 @@ from billing.amounts import dollars
 from tenants.admin.figures import Figure
 from tenants.admin.seats import allows
 from tenants.models import ApiKey
-from tenants.permissions import BILLING_READ, KEYS_WRITE, USAGE_READ
+from tenants.permissions import AGENTS_WRITE, BILLING_READ, KEYS_WRITE, USAGE_READ
 
 NEARLY: Final = 80
 """At which percent a budget is worth a look."""
@@ -35,6 +36,8 @@ def of_organization(request: HttpRequest) -> dict[str, Any]:
     shown: dict[str, Any] = {"organization": seat.organization, "figures": _figures(request, seat.organization.id)}
     if allows(request, BILLING_READ):
         shown["budgets"] = budgets.nearly_used(percent=NEARLY, most=8)
+    if allows(request, AGENTS_WRITE):
+        shown["approvals"] = approvals.waiting()
     if allows(request, KEYS_WRITE):
         shown["steps"] = _steps()
     if allows(request, USAGE_READ):

@@ -99,6 +99,7 @@ UNFOLD_CONSOLE = {
                 "items": [
                     _page("Agents", "smart_toy", "console:agents_agent_changelist", AGENTS_READ),
                     _page("Runs", "history", "console:agents_run_changelist", USAGE_READ),
+                    _page("Approvals", "how_to_reg", "console:agents_approval_changelist", AGENTS_WRITE),
                 ],
             },
             {

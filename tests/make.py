@@ -6,8 +6,8 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from agents.models import Agent
-from agents.services import publishing
+from agents.models import Agent, Approval
+from agents.services import approvals, publishing
 from agents.services.drafts import SkillChoice
 from billing import budgets, disputes, tokens, top_ups
 from billing.models import Budget, Dispute, PaymentToken
@@ -80,6 +80,16 @@ def dispute(organization: Organization, *, remark: str = "") -> Dispute:
     return disputes.open_dispute(
         id=uuid4(), organization_id=organization.id, charge_id=charge, reason="quality", remark=remark, actor="ann"
     )
+
+
+def approval(organization: Organization, *, tool: str = "launch") -> Approval:
+    """A call of a tool that waits for a member's word."""
+    asked = approvals.ask(
+        organization_id=organization.id, agent_id=uuid4(), agent_slug="rocket", run_id=uuid4(), tool=tool,
+        arguments=f'{{"note": "{tool}"}}', reason=f"For {tool}.", lasts=timedelta(minutes=10),
+    )  # fmt: skip
+    with organization_context(organization.id):
+        return Approval.objects.get(id=asked)
 
 
 def agent(organization: Organization, *, skills: Sequence[SkillChoice] = (), **fields: Any) -> Agent:

@@ -1,10 +1,15 @@
 """Which page shows which model on which of the two sites; the site itself is put together elsewhere."""
 
 from agents.admin.agents import MemberAgentAdmin, StaffAgentAdmin
+from agents.admin.approvals import MemberApprovalAdmin, StaffApprovalAdmin
 from agents.admin.limits import MemberLimitAdmin, StaffLimitAdmin
 from agents.admin.runs import MemberRunAdmin, StaffRunAdmin
-from agents.models import Agent, Run
+from agents.models import Agent, Approval, Run
 from tenants.models import RateLimit
 
-MEMBER_PAGES = ((Agent, MemberAgentAdmin), (Run, MemberRunAdmin), (RateLimit, MemberLimitAdmin))
-STAFF_PAGES = ((Agent, StaffAgentAdmin), (Run, StaffRunAdmin), (RateLimit, StaffLimitAdmin))
+MEMBER_PAGES = (
+    (Agent, MemberAgentAdmin), (Run, MemberRunAdmin), (Approval, MemberApprovalAdmin), (RateLimit, MemberLimitAdmin),
+)  # fmt: skip
+STAFF_PAGES = (
+    (Agent, StaffAgentAdmin), (Run, StaffRunAdmin), (Approval, StaffApprovalAdmin), (RateLimit, StaffLimitAdmin),
+)  # fmt: skip

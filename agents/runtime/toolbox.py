@@ -10,6 +10,7 @@ from agents.runtime import tracing
 from agents.runtime.events import ToolFinished, ToolStarted
 from agents.runtime.handoffs import BoundHandoff, Passing
 from agents.runtime.hooks import fire
+from agents.runtime.provenance import Provenance
 from agents.runtime.results import as_text
 from agents.runtime.scopes import allows
 from agents.runtime.tools import BoundTool, carry_out
@@ -45,6 +46,7 @@ class Toolbox:
             *client_tools,
         )
         self._names = frozenset(tool_name(tool) for tool in self.offered)
+        self._provenance = Provenance()
         self._repairs = 0
         self._latest: tuple[str, str] | None = None
         self._repeated = 0
@@ -160,10 +162,19 @@ class Toolbox:
         tool: BoundTool = self._usable[call.name]
         changed = await fire(self._agent.hooks["before_toolcall"], self._ctx, call)
         call = ToolCall(id=call.id, name=call.name, arguments=changed.arguments)
+        self._provenance.check(tool)
         limits = self._agent.limits
-        content = await carry_out(
-            tool, self._ctx, call, seconds=limits.tool_seconds, limit_bytes=limits.tool_result_bytes
-        )
+        try:
+            content = await carry_out(
+                tool,
+                self._ctx,
+                call,
+                seconds=limits.tool_seconds,
+                limit_bytes=limits.tool_result_bytes,
+                needs_approval=self._provenance.needs_approval(tool),
+            )
+        finally:  # what a call that failed was told may be a stranger's word as well
+            self._provenance.note(tool)
         return call, content
 
 

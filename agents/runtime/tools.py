@@ -62,10 +62,15 @@ def bind(
     )
 
 
-async def carry_out(tool: BoundTool, ctx: RunContext, call: ToolCall, *, seconds: float, limit_bytes: int) -> Content:
-    """Check the arguments, run the tool, pay for it; raises a SkillError that the model may read."""
+async def carry_out(
+    tool: BoundTool, ctx: RunContext, call: ToolCall, *, seconds: float, limit_bytes: int, needs_approval: bool = False
+) -> Content:
+    """Check the arguments, ask a person if one has to be, run the tool, pay for it.
+
+    Raises a SkillError that the model may read.
+    """
     arguments = tool.arguments.parse(call.arguments)
-    if tool.spec.requires_approval:
+    if needs_approval:
         await _approved(tool, ctx, arguments)
     if tool.pricing is None:
         content, info = await _guarded(tool, ctx, arguments, seconds=seconds, limit_bytes=limit_bytes)

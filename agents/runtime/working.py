@@ -44,7 +44,7 @@ class Working:
         return self
 
     def __enter__(self) -> Self:
-        left_s = self._seconds - self._worked_s
+        left_s = self._allowed_s - self._worked_s
         if self._expired or left_s <= 0:
             raise self._late()
         self._entered_at = self._loop.time()
@@ -78,11 +78,16 @@ class Working:
         if self._timer is not None:
             self._timer.cancel()
 
+    @property
+    def _allowed_s(self) -> float:
+        """What the run may work, and the time that it waited for people, which is not its own."""
+        return self._seconds + self._ctx.waited.stood_still_s
+
     def _ring(self) -> None:
         self._timer = None
         if self._task is None:
             return  # The reader's time; the timer is set again when the run goes on.
-        left_s = self._seconds - self._worked_s - (self._loop.time() - self._entered_at)
+        left_s = self._allowed_s - self._worked_s - (self._loop.time() - self._entered_at)
         if left_s > CLOCK_S:
             self._timer = self._loop.call_later(left_s, self._ring)
             return

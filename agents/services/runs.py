@@ -7,6 +7,7 @@ import msgspec
 from django.db import OperationalError
 
 from agents import loader
+from agents.adapters.approvals import RunApprovals
 from agents.adapters.http import SafeHttp
 from agents.adapters.meter import RunMeter
 from agents.adapters.secrets import OwnersSecrets
@@ -29,6 +30,7 @@ from agents.services.running import running
 from agents.services.scopes import run_caller, scope_of
 from billing import pricing
 from skills.sdk import AccessDenied, RunContext
+from skills.sdk.context import Waited
 from skills.sdk.ports import Ports
 from skills.sdk.providers import service_tier_of
 from tenants import permissions
@@ -105,18 +107,10 @@ def stop_all() -> None:
 def _assemble(asked: Asked, agent: BaseAgent, secrets: OwnersSecrets, terms: RunTerms) -> RunTask:
     caller, version, payer, request = asked.caller, asked.version, asked.payer, asked.request
     public_name = version.address_for(caller.organization_id)
-    channel = Channel()
+    channel, waited = Channel(), Waited()
     meter = _meter(caller, payer, version, agent, request, terms)
     tokens = _tokens(payer, version, meter)
     others = OtherAgents(asked, agent, tokens=tokens, meter=meter, start=_start)
-    ports = Ports(
-        meter=meter,
-        secrets=secrets,
-        storage=_storage(caller, version),
-        http=SafeHttp(),
-        tokens=tokens,
-        agents=others,
-    )
     ctx = RunContext(
         run_id=str(request.run_id),
         request_id=request.request_id,
@@ -126,10 +120,19 @@ def _assemble(asked: Asked, agent: BaseAgent, secrets: OwnersSecrets, terms: Run
         caller=run_caller(
             caller, scope=asked.scope, end_user=request.end_user, conversation_id=request.conversation_id
         ),
-        ports=ports,
+        ports=Ports(
+            meter=meter,
+            secrets=secrets,
+            storage=_storage(caller, version),
+            http=SafeHttp(),
+            tokens=tokens,
+            agents=others,
+            approvals=_approvals(version, request, waited),
+        ),
         stream=request.stream,
         messages=list(request.messages),
         handed_by=request.origin.handed_by,
+        waited=waited,
     )
     return RunTask(
         work=partial(
@@ -150,6 +153,16 @@ def _assemble(asked: Asked, agent: BaseAgent, secrets: OwnersSecrets, terms: Run
         record=_record(caller, payer, version, request, public_name),
         stream=RunStream(run_id=request.run_id, public_name=public_name, created=int(time.time()), channel=channel),
         channel=channel,
+    )
+
+
+def _approvals(version: Resolved, request: RunRequest, waited: Waited) -> RunApprovals:
+    return RunApprovals(
+        organization_id=version.organization_id,
+        agent_id=version.agent_id,
+        agent_slug=version.slug,
+        run_id=request.run_id,
+        waited=waited,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from django.urls import URLPattern, path
 from rest_framework.serializers import Serializer
 
+from api.manage.agents import approvals
 from api.manage.billing import (
     books,
     budgets,
@@ -40,6 +41,9 @@ def _decision(noun: str, decide: Callable[..., str]) -> URLPattern:
 
 
 urlpatterns: list[URLPattern] = [
+    path("approvals", approvals.Approvals.as_view()),
+    path("approvals/<uuid:approval_id>", approvals.Approval.as_view()),
+    path("approvals/<uuid:approval_id>/decision", approvals.Decision.as_view()),
     path("billing/wallet", wallet.Wallet.as_view()),
     path("billing/holds", token_holds.Holds.as_view()),
     path("billing/holds/<uuid:hold_id>", wallet.Hold.as_view()),

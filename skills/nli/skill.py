@@ -17,6 +17,8 @@ MOST_ANSWER_CHARACTERS = 200_000
 _PAUSE_S = 0.2
 
 Dollars = Annotated[Decimal, Field(ge=0, le=MOST_DOLLARS, decimal_places=9)]
+Written = Annotated[str, Field(pattern=r"^(5(\.0{1,9})?|[0-4](\.[0-9]{1,9})?)$")]
+"""Dollars as an owner writes them: exact."""
 
 
 class NliSkill(Skill):
@@ -27,12 +29,12 @@ class NliSkill(Skill):
     class Options(Skill.Options):
         """What asking others may cost, and how long it may take."""
 
-        authorized_usd: Dollars = Field(
-            default=Decimal("0.10"),
+        authorized_usd: Written = Field(
+            default="0.10",
             description="What a call may cost at most where the model does not say, in dollars.",
         )
-        most_usd: Dollars = Field(
-            default=MOST_DOLLARS, description="What the model may authorize for one call at most, in dollars."
+        most_usd: Written = Field(
+            default="5.00", description="What the model may authorize for one call at most, in dollars."
         )
         timeout_s: float = Field(default=60, ge=1, le=300, description="How long an answer may take.")
         retries: int = Field(default=2, ge=0, le=5, description="How often a call that failed is made again.")
@@ -59,8 +61,8 @@ class NliSkill(Skill):
             message: What it is asked, with all that it has to know.
             authorized_amount: What this may cost at most, in dollars.
         """
-        amount = self.options.authorized_usd if authorized_amount is None else authorized_amount
-        if amount > self.options.most_usd:
+        amount = Decimal(self.options.authorized_usd) if authorized_amount is None else authorized_amount
+        if amount > Decimal(self.options.most_usd):
             raise ToolRetry(f"A call may cost {self.options.most_usd} dollars at most.")
         if "*" not in self.options.agents and agent not in self.options.agents:
             known = ", ".join(self.options.agents) or "none"

@@ -1,5 +1,8 @@
 """Everything a skill may know of the run it is in."""
 
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -33,6 +36,28 @@ class Waited:
     """The `provider/model` whose reply is being heard right now."""
     retries: int = 0
     """How often it was asked in vain before, as far as that is not recorded yet."""
+    _still: int = 0
+    _still_since: float = 0.0
+    _stood_still_s: float = 0.0
+
+    @property
+    def stood_still_s(self) -> float:
+        """How long the run has waited for people; that is no time of its own."""
+        now_s = time.monotonic() - self._still_since if self._still else 0.0
+        return self._stood_still_s + now_s
+
+    @contextmanager
+    def standing_still(self) -> Generator[None]:
+        """Let the time of the run stand still inside: a person is asked."""
+        if not self._still:
+            self._still_since = time.monotonic()
+        self._still += 1
+        try:
+            yield
+        finally:
+            self._still -= 1
+            if not self._still:
+                self._stood_still_s += time.monotonic() - self._still_since
 
 
 @dataclass(frozen=True, kw_only=True)

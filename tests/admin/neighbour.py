@@ -55,6 +55,7 @@ def planted() -> Neighbour:
         )
         rows = {
             "agent": agent,
+            "approval": make.approval(globex, tool=canary),
             "run": run_of(globex, run_id),
             "apikey": key,
             "ratelimit": set_limits(

@@ -29,6 +29,7 @@ def us(acme: Organization) -> Client:
     """An owner's browser, in an organization with things of its own."""
     make.wallet(acme, 10**9)
     make.published(acme)
+    make.approval(acme)
     make.key(acme)
     make.payment_token(acme)
     make.budget(acme, 10**9)

@@ -22,6 +22,7 @@ BUILDERS = MANAGERS | {Role.DEVELOPER}
 READS = {
     "agent": BUILDERS | {Role.VIEWER},
     "run": BUILDERS | {Role.BILLING},
+    "approval": BUILDERS,
     "apikey": BUILDERS,
     "ratelimit": MANAGERS,
     "providercredential": BUILDERS,

@@ -265,7 +265,7 @@ def test_an_agent_that_cannot_be_paid_leaves_the_conversation_where_it_is(
     assert ledger.balance(acme.id).held == 0
 
 
-def test_an_owner_of_one_agent_is_no_owner_of_what_it_is_passed_on_to(
+def test_ag_02_an_owner_of_one_agent_is_no_owner_of_what_it_is_passed_on_to(
     acme: Any, globex: Any, acme_client: ApiClient, board: Any
 ) -> None:
     expert = publish(
@@ -280,7 +280,7 @@ def test_an_owner_of_one_agent_is_no_owner_of_what_it_is_passed_on_to(
     assert board.uses == []
 
 
-def test_whom_a_stranger_passes_to_its_owner_learns_nothing_of_owners(
+def test_ag_02_whom_a_stranger_passes_to_its_owner_learns_nothing_of_owners(
     acme: Any, globex: Any, acme_client: ApiClient, board: Any
 ) -> None:
     mine = publish(

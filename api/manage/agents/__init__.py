@@ -1,0 +1,1 @@
+"""Agents, and what they ask their people, over the management API."""
