@@ -140,12 +140,13 @@ class OtherAgents:
         )
         scope = wider(asked.scope, scope_of(asked.caller, version))
         async with aclosing(await self._passed(version, request, scope)) as stream:
-            async for event in stream:
-                yield event
-                for further in stream.ready():
-                    yield further
-            if stream.receipt is not None:
-                self._charged_nanos += stream.receipt.charged_nanos
+            try:
+                async for event in stream:
+                    yield event
+                    for further in stream.ready():
+                        yield further
+            finally:  # one that broke off may have to be paid for as well
+                self._charged_nanos += stream.receipt.charged_nanos if stream.receipt is not None else 0
 
     async def _reached(self, address: str) -> Resolved:
         try:
