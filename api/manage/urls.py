@@ -6,7 +6,7 @@ from typing import Any
 from django.urls import URLPattern, path
 from rest_framework.serializers import Serializer
 
-from api.manage.agents import approvals
+from api.manage.agents import approvals, handoffs
 from api.manage.billing import (
     books,
     budgets,
@@ -41,6 +41,7 @@ def _decision(noun: str, decide: Callable[..., str]) -> URLPattern:
 
 
 urlpatterns: list[URLPattern] = [
+    path("agents/handoffs", handoffs.Handoffs.as_view()),
     path("approvals", approvals.Approvals.as_view()),
     path("approvals/<uuid:approval_id>", approvals.Approval.as_view()),
     path("approvals/<uuid:approval_id>/decision", approvals.Decision.as_view()),

@@ -242,6 +242,26 @@ def test_two_agents_that_pass_to_each_other_stop_with_an_answer(acme: Any, acme_
     assert eventually(lambda: runs() == 1 + HOPS, within_s=10)
 
 
+def test_handoffs_are_counted_by_pairs(
+    acme: Any, globex: Any, acme_client: ApiClient, globex_client: ApiClient
+) -> None:
+    expert = publish(globex, {"text": "The expert speaks."})
+    broken = publish(globex, {"error": "rejected"})
+    desk = publish(acme, {"match": "broken", **passing(broken)}, passing(expert), skills=[to(expert, broken)])
+    for words in ("Hello!", "Hello again!", "something broken"):
+        acme_client.post(COMPLETIONS, {"model": desk, "messages": [{"role": "user", "content": words}]})
+
+    def counted() -> list[Any]:
+        pairs = globex_client.get("/api/v1/agents/handoffs").json["data"]
+        return [(pair["receiver"], pair["count"], pair["succeeded"]) for pair in pairs]
+
+    slugs = [address.partition("/")[2] for address in (expert, broken)]
+    assert eventually(lambda: counted() == [(slugs[0], 2, 2), (slugs[1], 1, 0)], within_s=10), counted()
+    assert globex_client.get("/api/v1/agents/handoffs").json["data"][0]["giver"] == desk.partition("/")[2]
+    assert acme_client.get("/api/v1/agents/handoffs").json["data"] == []
+    assert globex_client.get("/api/v1/agents/handoffs?since=2026-01-01&until=2020-01-01").status == 400
+
+
 def test_a_target_that_is_not_there_is_told_to_the_model(acme: Any, acme_client: ApiClient) -> None:
     nobody = f"{acme.slug}/nobody"
     desk = publish(acme, passing(nobody), skills=[to(nobody)])
