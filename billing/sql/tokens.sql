@@ -199,10 +199,16 @@ CREATE OR REPLACE FUNCTION billing_end_tokens_of(organization uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     token uuid;
+    trees uuid[] := ARRAY(
+        SELECT DISTINCT t.root_id FROM billing_paymenttoken t
+        WHERE t.organization_id = organization AND t.status = 'active' ORDER BY t.root_id
+    );
 BEGIN
+    -- All trees before anything else: whoever ends one of them has it before it waits for the windows that we take.
+    PERFORM billing_lock_tree(tree.id) FROM unnest(trees) tree (id);
     FOR token IN
         SELECT t.id FROM billing_paymenttoken t
-        WHERE t.organization_id = organization AND t.status = 'active' ORDER BY t.depth, t.id
+        WHERE t.root_id = ANY (trees) AND t.status = 'active' ORDER BY t.depth, t.id
     LOOP
         PERFORM billing_end_token(token, 'revoked');
     END LOOP;

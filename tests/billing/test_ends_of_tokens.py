@@ -2,12 +2,14 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from django.db import connections, transaction
 
@@ -22,6 +24,7 @@ from billing.errors import (
 )
 from billing.models import PaymentToken
 from billing.tokens import Permit, Terms
+from tenants.context import organization_context
 from tenants.models import Organization
 from tenants.threads import in_thread
 from tests import make
@@ -215,3 +218,27 @@ def test_the_tokens_of_a_run_end_beside_those_who_pass_them_on(acme: Organizatio
         )
         assert answers[0] is None, answers
     assert ledger.balance(payer.id).held == 0
+
+
+def test_whoever_ends_all_tokens_waits_for_their_trees_before_it_takes_windows(
+    acme: Organization, database_urls: Mapping[str, str]
+) -> None:
+    make.wallet(acme, 1_000)
+    make.budget(acme, 500)
+    money.settle(money.hold(acme, 10), cost=10)  # so that the budget has a window
+    tokens = sorted((make.payment_token(acme) for _ in range(2)), key=lambda token: token.id)
+    windows = "SELECT FROM billing_budgetwindow WHERE organization_id = %s FOR NO KEY UPDATE NOWAIT"
+
+    def connected() -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(money.superuser(database_urls), autocommit=True)
+
+    with connected() as holder, connected() as ender, connected() as other, ThreadPoolExecutor(1) as thread:
+        with holder.transaction():
+            holder.execute("SELECT billing_lock_tree(%s)", (tokens[-1].id,))
+            ending = thread.submit(ender.execute, "SELECT billing_end_tokens_of(%s)", (acme.id,))
+            money.until_blocked(holder.info.backend_pid, database_urls)
+            other.execute(windows, (acme.id,))
+        ending.result(timeout=20)
+
+    with organization_context(acme.id):
+        assert set(PaymentToken.objects.values_list("status", flat=True)) == {"revoked"}

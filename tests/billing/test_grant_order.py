@@ -44,9 +44,10 @@ class Wallet:
 
     def give(self) -> None:
         moment = self.dice.choice([None, SOON, SOON + timedelta(hours=self.dice.randint(1, 3))])
-        lot = Lot(
-            uuid4(), self.dice.randint(1, 12), self.dice.randint(1, 3), moment, self.dice.random() < 0.4, len(self.lots)
-        )
+        self.lay(self.dice.randint(1, 12), self.dice.randint(1, 3), moment, is_paid=self.dice.random() < 0.4)
+
+    def lay(self, amount: int, priority: int, moment: datetime | None, *, is_paid: bool) -> None:
+        lot = Lot(uuid4(), amount, priority, moment, is_paid, len(self.lots))
         self.database.execute(
             "SELECT billing_give(%s, %s, 'promo', %s, %s, %s, %s, 'test', 'test', 1000)",
             (lot.id, self.organization, lot.amount, "paid" if lot.is_paid else "zero", lot.priority, lot.expires_at),
@@ -65,7 +66,9 @@ class Wallet:
     def spend(self) -> None:
         if not self.unspent:
             return
-        amount = self.dice.randint(1, min(self.unspent, 20))
+        self.take(self.dice.randint(1, min(self.unspent, 20)))
+
+    def take(self, amount: int) -> None:
         self.database.execute(
             "SELECT billing_adjust(%s, 'adjustment', %s, billing_platform_account('rounding'), NULL, %s, 't',"
             " 't', 't', 99)",
@@ -82,7 +85,7 @@ class Wallet:
         if not alive:
             return
         lot = self.dice.choice(alive)
-        self.attribute()
+        self.used()  # what was spent so far was so while the lot was as old as it was
         self.database.execute("SET session_replication_role = replica")
         self.database.execute("UPDATE billing_grant SET expires_at = now() WHERE id = %s", (lot.id,))
         self.database.execute("SET session_replication_role = origin")
@@ -119,6 +122,18 @@ def walk(urls: Mapping[str, str], seed: int, *, steps: int) -> None:
         for _ in range(steps):
             wallet.dice.choice(steps_of)()
         assert wallet.used() == {lot.id: lot.spent for lot in wallet.lots}
+
+
+def test_pt9_what_was_given_for_free_is_spent_before_what_was_paid_for(database_urls: Mapping[str, str]) -> None:
+    organization = make.organization()
+    with psycopg.connect(money.superuser(database_urls), autocommit=True) as database:
+        wallet = Wallet(database, organization.id, Random(0))
+        wallet.lay(5, 1, None, is_paid=True)
+        wallet.lay(5, 1, None, is_paid=False)
+        wallet.take(5)
+
+        paid, free = wallet.lots
+        assert wallet.used() == {paid.id: 0, free.id: 5}
 
 
 @pytest.mark.parametrize("seed", range(6))
