@@ -108,11 +108,11 @@ def test_the_time_of_a_run_stands_still_while_it_waits(acme_client: ApiClient, r
 
     with organization_context(acme.id):
         agent = Agent.objects.get(slug=rocket.partition("/")[2])
-        publishing.save_draft(agent, limits={"seconds": 1})
+        publishing.save_draft(agent, limits={"seconds": 4})
         publishing.publish(agent)
 
     with waiting(acme_client, rocket, acme_client) as (asked, end):
-        threading.Event().wait(1.5)
+        threading.Event().wait(5)
         acme_client.post(f"{APPROVALS}/{asked['id']}/decision", {"approved": True})
         stream = end()
 

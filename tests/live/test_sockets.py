@@ -15,14 +15,25 @@ WORDS = " ".join(f"word{number}" for number in range(60))
 END = ("run.finished", "run.failed", "error")
 
 
+def speaking(cast: Cast, text: str) -> str:
+    """An agent that says a word every 50 milliseconds."""
+    from agents.services.drafts import SkillChoice
+
+    script = SkillChoice(skill="scripted", options={"rules": [{"text": text}], "chunk_ms": 50})
+    slug: str = make.published(cast.acme, skills=[script]).slug
+    return slug
+
+
 @pytest.fixture
 def slow(cast: Cast) -> str:
     """An agent that takes three seconds for its answer."""
-    from agents.services.drafts import SkillChoice
+    return speaking(cast, WORDS)
 
-    script = SkillChoice(skill="scripted", options={"rules": [{"text": WORDS}], "chunk_ms": 50})
-    slug: str = make.published(cast.acme, skills=[script]).slug
-    return slug
+
+@pytest.fixture
+def endless(cast: Cast) -> str:
+    """An agent that speaks for a minute, unless it is stopped."""
+    return speaking(cast, "word " * 1_200)
 
 
 def at(pair: Pair, number: int, cast: Cast, agent: str) -> Any:
@@ -64,13 +75,13 @@ def test_who_lost_its_socket_goes_on_at_another_process(pair: Pair, cast: Cast, 
     assert text_of(heard + rest) == WORDS
 
 
-def test_a_run_is_stopped_and_seen_from_another_process(pair: Pair, cast: Cast, slow: str) -> None:
-    with at(pair, 0, cast, slow) as one:
+def test_a_run_is_stopped_and_seen_from_another_process(pair: Pair, cast: Cast, endless: str) -> None:
+    with at(pair, 0, cast, endless) as one:
         one.chat("Tell me.")
         run_id = one.hear_until("delta")[-1]["run"]
         with (
             talking(pair.servers[1].url, f"/ws/runs/{run_id}", cast.acme_key) as viewer,
-            at(pair, 1, cast, slow) as other,
+            at(pair, 1, cast, endless) as other,
         ):
             viewer.hear_until("run.started")
             other.say(type="resume", run=run_id)

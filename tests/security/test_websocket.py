@@ -127,7 +127,7 @@ def test_ws_08_the_run_of_another_organization_is_not_heard(
 ) -> None:
     from agents.services.drafts import SkillChoice
 
-    script = SkillChoice(skill="scripted", options={"rules": [{"text": f"{CANARY} " * 30}], "chunk_ms": 50})
+    script = SkillChoice(skill="scripted", options={"rules": [{"text": f"{CANARY} " * 1_200}], "chunk_ms": 50})
     theirs = make.published(globex, skills=[script], keeps_content=True).slug
 
     with (
@@ -142,7 +142,7 @@ def test_ws_08_the_run_of_another_organization_is_not_heard(
     assert {message["error"]["code"] for message in talker.heard if message["type"] == "error"} == {
         "invalid_value", "not_found",
     }  # fmt: skip
-    assert globex_client.get(f"/v1/runs/{run_id}").json["status"] == "finished"
+    assert globex_client.get(f"/v1/runs/{run_id}").json["status"] != "cancelled"
 
 
 def test_what_is_no_text_or_no_json_is_refused(server: Server, acme_client: ApiClient, greeter: str) -> None:
