@@ -58,7 +58,7 @@ class Upstream:
         """Every connection made, oldest first."""
         return list(self.log.connections)
 
-    def wait(self, happened: Callable[[Log], bool], *, within_s: float = 1.0) -> bool:
+    def wait(self, happened: Callable[[Log], bool], *, within_s: float = 5.0) -> bool:
         """Wait until the log shows it; False if it does not in time."""
         until = time.monotonic() + within_s
         with self.log.changed:
