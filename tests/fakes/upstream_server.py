@@ -293,11 +293,11 @@ class Server(asyncio.Protocol):
         self._start(status, "application/json", headers or {})
 
     def _go_on(self) -> None:
-        """Play the script until it pauses, ends, or the reader is slower than we are."""
+        """Play the script until it pauses, ends, or the reader is slower than we are or gone."""
         self._timer = None
         ready: list[bytes] = []
         size = 0
-        while not self._held:
+        while not self._held and not self._transport.is_closing():
             step = next(self._steps, _END)
             if isinstance(step, bytes):
                 if step:
