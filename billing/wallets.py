@@ -17,8 +17,9 @@ _ACTIONS = {"open": "wallet.unfrozen", "frozen": "wallet.frozen", "closed": "wal
 
 @dataclass(frozen=True, kw_only=True)
 class Standstill:
-    """Why a wallet starts nothing, and whom its owner may ask."""
+    """That a wallet is frozen or closed and starts nothing, why, and whom its owner may ask."""
 
+    status: str
     reason: str
     contact: str
 
@@ -46,11 +47,14 @@ def set_credit_limit(*, organization_id: UUID, limit_nanos: int, reason: str, ac
         )  # fmt: skip
 
 
-def standstill(organization_id: UUID) -> Standstill:
-    """Why this organization's wallet is frozen or closed, as its members may read it."""
+def standstill(organization_id: UUID) -> Standstill | None:
+    """Why this organization's wallet is frozen or closed, as its members may read it; None when it is open."""
     with platform_context(reason="say why a wallet is frozen"):
         wallet = _wallet(organization_id)
-    return Standstill(reason=wallet.status_reason if wallet else "", contact=settings.ROBUTLER.billing_contact)
+    if wallet is None or wallet.status == Account.Status.OPEN:
+        return None
+    said, contact = wallet.status_reason, settings.ROBUTLER.billing_contact
+    return Standstill(status=wallet.get_status_display().lower(), reason=said, contact=contact)
 
 
 def _wallet(organization_id: UUID) -> Account | None:

@@ -1,6 +1,6 @@
 """The figures on the two home pages, each from a constant number of queries."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from django.utils import timezone
 from agents.admin.runs import runs_seen_by
 from agents.models import Agent, Run
 from agents.services import approvals
-from billing import bank_claims, budgets, disputes, figures, ledger, selectors
+from billing import bank_claims, budgets, disputes, figures, ledger, selectors, wallets
 from billing.admin.cards import money
 from billing.admin.periods import period_of
 from billing.amounts import dollars
@@ -23,6 +23,10 @@ from tenants.permissions import AGENTS_WRITE, BILLING_READ, KEYS_WRITE, USAGE_RE
 
 NEARLY: Final = 80
 """At which percent a budget is worth a look."""
+PACE_DAYS: Final = 7
+"""Of how many days the pace of spending is taken."""
+LONG_DAYS: Final = 365
+"""A wallet that lasts longer is not worth a number."""
 
 
 _AGENTS = reverse_lazy("console:agents_agent_changelist")
@@ -35,6 +39,7 @@ def of_organization(request: HttpRequest) -> dict[str, Any]:
         return {}
     shown: dict[str, Any] = {"organization": seat.organization, "figures": _figures(request, seat.organization.id)}
     if allows(request, BILLING_READ):
+        shown["standstill"] = wallets.standstill(seat.organization.id)
         shown["budgets"] = budgets.nearly_used(percent=NEARLY, most=8)
     if allows(request, AGENTS_WRITE):
         shown["approvals"] = approvals.waiting()
@@ -60,8 +65,20 @@ def _figures(request: HttpRequest, organization_id: UUID) -> list[Figure]:
     return [
         Figure("Available", dollars(balance.available)),
         Figure("Reserved by runs", dollars(balance.held)),
+        Figure("Lasts at this pace", _runway(organization_id, balance.available)),
         *totals[::2],
     ]
+
+
+def _runway(organization_id: UUID, available: int) -> str:
+    """For how long the wallet pays at the pace of the last days, as far as they are rolled up."""
+    now = timezone.now()
+    span = figures.Span(since=now - timedelta(days=PACE_DAYS), until=now, organization_id=organization_id)
+    spent = figures.usage(span).charged
+    if not spent:
+        return "no spending yet"
+    days = max(available, 0) * PACE_DAYS // spent
+    return f"more than {LONG_DAYS} days" if days > LONG_DAYS else f"{days} day{'' if days == 1 else 's'}"
 
 
 def _steps() -> list[tuple[str, str, bool]]:

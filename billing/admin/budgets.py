@@ -70,6 +70,11 @@ class BudgetForm(forms.ModelForm):
         model = Budget
         fields: ClassVar = ("scope", "period", "time_zone", "limit", "mode")
         labels: ClassVar = {"mode": "When it is used up", "scope": "Whose spending counts"}
+        help_texts: ClassVar = {
+            "period": "It begins anew at midnight of a day, on a Monday, on the first of a month; or never.",
+            "time_zone": "Whose midnight that is, such as Europe/Riga.",
+            "mode": "Refuse: what would go beyond it is answered with 402 and does not start. Warn: nothing stops.",
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

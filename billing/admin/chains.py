@@ -1,4 +1,4 @@
-"""One charge with all that belongs to it: its hold, its settlement, the lines of its bill, and what moved."""
+"""One charge with all that belongs to it: its hold, settlement and bill, what moved, and what was given back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from billing.models import Charge, Hold, Settlement, Transfer, TransferGroup, UsageLine
+from billing import refunds
+from billing.models import Charge, Hold, Refund, Settlement, Transfer, TransferGroup, UsageLine
 
 MOST_FOUND = 50
 
@@ -21,6 +22,9 @@ class Chain:
     children: Sequence[Hold]
     lines: Sequence[UsageLine]
     transfers: Sequence[Transfer]
+    refunds: Sequence[Refund]
+    refundable: int
+    """What may still be given back, in nanodollars."""
 
 
 def chain_of(charge_id: UUID) -> Chain | None:
@@ -31,11 +35,12 @@ def chain_of(charge_id: UUID) -> Chain | None:
         return None
     hold = Hold.objects.filter(charge_id=charge_id).select_related("account", "parent").first()
     of_charge = Q(charge_id=charge_id)
+    settlement = Settlement.objects.filter(hold_id=hold.id).first() if hold else None
     groups = TransferGroup.objects.filter(of_charge | Q(reverses__charge_id=charge_id))
     return Chain(
         charge=charge,
         hold=hold,
-        settlement=Settlement.objects.filter(hold_id=hold.id).first() if hold else None,
+        settlement=settlement,
         children=tuple(Hold.objects.filter(parent_id=hold.id).select_related("charge")) if hold else (),
         lines=tuple(UsageLine.objects.filter(charge_id=charge_id).order_by("number")),
         transfers=tuple(
@@ -43,6 +48,8 @@ def chain_of(charge_id: UUID) -> Chain | None:
             .select_related("group", "debit__organization", "credit__organization")
             .order_by("id")
         ),
+        refunds=tuple(refunds.refunds(hold_id=settlement.pk)) if settlement else (),
+        refundable=refunds.refundable(settlement.pk) if settlement else 0,
     )
 
 

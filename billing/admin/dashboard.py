@@ -13,9 +13,10 @@ from django.urls import URLPattern, path, reverse
 
 from billing import bank_claims, figures, outstanding, reconcile, selectors
 from billing.admin.cards import cards, money, percent, sums_of
-from billing.admin.chains import chain_of, found_by
+from billing.admin.chains import Chain, chain_of, found_by
 from billing.admin.periods import CHOICES, Period, period_of
 from billing.admin.wallets import name_of
+from billing.amounts import plain
 from billing.models import Account, TransferGroup
 from billing.models.account import DEBIT_KINDS
 from tenants.admin.seats import uuid_or_404
@@ -175,7 +176,18 @@ def _chain(site: AdminSite, request: HttpRequest, charge_id: str) -> HttpRespons
             )
             for transfer in chain.transfers
         ],
+        refunds=[(row, _address(site, "billing_refund_change", row.pk), money(row.amount)) for row in chain.refunds],
+        left=money(chain.refundable),
+        give_back=_give_back(site, request, chain),
     )
+
+
+def _give_back(site: AdminSite, request: HttpRequest, chain: Chain) -> str:
+    """Where a refund of it is entered, for those who may when there is something left."""
+    if chain.settlement is None or not chain.refundable or not request.user.is_superuser:
+        return ""
+    asked = {"hold_id": chain.settlement.pk, "amount": plain(chain.refundable)}
+    return f"{_address(site, 'billing_refund_add')}?{urlencode(asked)}"
 
 
 def _parent(site: AdminSite, hold: Any) -> str:

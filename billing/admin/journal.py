@@ -4,8 +4,9 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import BooleanField, ExpressionWrapper, Model, Q
-from django.http import HttpRequest
-from unfold.decorators import display
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from unfold.decorators import action, display
 
 from billing.admin.wallets import name_of
 from billing.amounts import dollars
@@ -138,6 +139,12 @@ class StaffChargeAdmin(StaffRecordAdmin):
     list_filter: ClassVar = ("kind", "status")
     search_fields: ClassVar = ("id", "run_id", "reference", "organization__slug")
     ordering: ClassVar = ("-started_at",)
+    actions_detail: ClassVar = ("chain",)
+
+    @action(description="Its money, and refunds", icon="account_tree")
+    def chain(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Lead to the page with all that belongs to it."""
+        return HttpResponseRedirect(reverse(f"{self.admin_site.name}:billing_chain", args=(object_id,)))
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("organization", "beneficiary", "price_version")

@@ -79,7 +79,7 @@ class TopUpForm(_OfOrganization):
 class GrantForm(_OfOrganization):
     """Credit that a wallet is given."""
 
-    title = "Credit"
+    title = "Grant"
     verb = "Give the credit"
     amount = amount_field()
     source = forms.ChoiceField(label="What for", choices=Grant.Source.choices, widget=_SELECT())

@@ -11,10 +11,10 @@ from unfold.decorators import action, display
 
 from billing import adjustments, grants, refunds, top_ups
 from billing.admin.move_forms import AdjustmentForm, GrantForm, MoveForm, RefundForm, TopUpForm
-from billing.admin.moving import moving
+from billing.admin.moving import moving, say_who_approves
 from billing.amounts import dollars
 from billing.models import Adjustment, Grant, Refund, TopUp
-from tenants.admin.seats import StaffRecordAdmin
+from tenants.admin.seats import StaffRecordAdmin, signed_in
 
 STATE_LABELS = {
     "Awaits approval": "warning", "Pending": "warning", "Created": "info", "Credited": "success", "Given": "success",
@@ -67,6 +67,23 @@ class MovesAdmin(StaffRecordAdmin):
             return False
         return bool(self.model._default_manager.filter(pk=object_id, state=self.waiting).exists())
 
+    def has_approve_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
+        """The same, but for whoever asked for it."""
+        return self.has_decide_permission(request, object_id) and not self._asked(request, object_id)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """One of them; who asked for it is told why there is no button."""
+        if self.has_decide_permission(request, object_id) and self._asked(request, object_id):
+            say_who_approves(request)
+        shown: HttpResponse = super().change_view(request, object_id, form_url, extra_context)
+        return shown
+
+    def _asked(self, request: HttpRequest, object_id: str | None) -> bool:
+        row = self.model._default_manager.filter(pk=object_id).first()
+        return row is not None and self.asker(row) == str(signed_in(request))
+
     @display(description="Amount", ordering="amount")
     def shown_amount(self, row: Any) -> str:
         """In dollars."""
@@ -77,7 +94,7 @@ class MovesAdmin(StaffRecordAdmin):
         """How far it is."""
         return str(row.get_state_display())
 
-    @action(description="Approve", icon="check", permissions=("decide",))
+    @action(description="Approve", icon="check", permissions=("approve",))
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Lead to the page on which a second person says yes."""
         return self._led_to("approve", object_id)

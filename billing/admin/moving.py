@@ -14,6 +14,11 @@ from tenants.admin.seats import signed_in
 from tenants.ids import uuid7
 
 
+def say_who_approves(request: HttpRequest) -> None:
+    """Tell the one who asked why there is nothing to press."""
+    messages.info(request, "You asked for this, so it takes another superuser to approve it.")
+
+
 def moving(
     request: HttpRequest,
     admin: ModelAdmin,

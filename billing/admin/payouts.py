@@ -12,13 +12,13 @@ from django.utils.safestring import SafeString
 from unfold.decorators import action, display
 
 from billing import payouts
-from billing.admin.moving import moving
+from billing.admin.moving import moving, say_who_approves
 from billing.admin.payout_forms import OUTCOMES, STEPS, AccountForm, BatchForm, OutcomeForm, RetryForm, StepForm
 from billing.amounts import dollars
 from billing.errors import PayoutRefused
 from billing.models import Payout, PayoutAccount, PayoutBatch
 from tenants.admin.figures import Figure
-from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, allows, seat_of
+from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, allows, seat_of, signed_in
 from tenants.permissions import BILLING_READ, BILLING_WRITE
 
 BATCH_LABELS = {
@@ -52,8 +52,8 @@ class StaffPayoutBatchAdmin(StaffRecordAdmin):
         return bool(request.user.is_superuser)
 
     def has_approve_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
-        """Who moves money, and only what waits for it."""
-        return self._may(request, object_id, "approve")
+        """Who moves money, and only what waits for it and somebody else calculated."""
+        return self._may(request, object_id, "approve") and not self._calculated(request, object_id)
 
     def has_cancel_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """The same for dropping one."""
@@ -62,6 +62,15 @@ class StaffPayoutBatchAdmin(StaffRecordAdmin):
     def has_sent_permission(self, request: HttpRequest, object_id: str | None = None) -> bool:
         """The same for what a bank sends."""
         return self._may(request, object_id, "sent")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """One of them; who calculated it is told why there is no button."""
+        if self._may(request, object_id, "approve") and self._calculated(request, object_id):
+            say_who_approves(request)
+        shown: HttpResponse = super().change_view(request, object_id, form_url, extra_context)
+        return shown
 
     @display(description="State", label=BATCH_LABELS)
     def shown_state(self, batch: PayoutBatch) -> str:
@@ -122,6 +131,10 @@ class StaffPayoutBatchAdmin(StaffRecordAdmin):
             return False
         found = PayoutBatch.objects.filter(pk=object_id, state__in=STEPS[step][3])
         return (found.filter(rail=PayoutBatch.Rail.MANUAL) if step == "sent" else found).exists()
+
+    def _calculated(self, request: HttpRequest, object_id: str | None) -> bool:
+        found = PayoutBatch.objects.filter(pk=object_id) if object_id else PayoutBatch.objects.none()
+        return found.filter(calculated_by=str(signed_in(request))).exists()
 
     def _led_to(self, step: str, object_id: str) -> HttpResponse:
         return HttpResponseRedirect(self._address("step", object_id, step))

@@ -1,5 +1,6 @@
 """Money that staff moves: entered on a form, approved by a second person where it is much, moved once."""
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -8,10 +9,11 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from billing import ledger
+from billing import ledger, rollups
 from billing.models import Account, Adjustment, Grant, OutboxEvent, Refund, TopUp, TransferGroup
 from tenants.context import organization_context, platform_context
 from tenants.models import AuditEvent, Organization
+from tenants.roles import Role
 from tests import make
 from tests.admin.cast import Form, fields, member, page, person, staff, text
 from tests.billing import money
@@ -63,6 +65,19 @@ def test_much_money_is_credited_when_a_second_person_has_approved(
     decided(ben, row, "approve")
     decided(ben, row, "approve")
     assert ledger.balance(payer.id).posted == 600 * DOLLAR
+
+
+def test_who_asked_is_told_that_somebody_else_approves(ann: Client, ben: Client, payer: Organization) -> None:
+    entered(ann, page("admin", TopUp, "add"), organization=payer.slug, amount="500", reference="wire 8")
+    with platform_context(reason="a test"):
+        row = TopUp.objects.get(organization=payer, reference="wire 8")
+    here = page("admin", TopUp, "change", row.pk)
+
+    hers, his = text(ann.get(here)), text(ben.get(here))
+
+    assert "it takes another superuser to approve it" in hers
+    assert "it takes another superuser to approve it" not in his
+    assert ("/approve/" in hers, "/approve/" in his) == (False, True)
 
 
 def test_what_is_rejected_never_comes(ann: Client, ben: Client, payer: Organization) -> None:
@@ -130,6 +145,21 @@ def test_f63_two_people_approve_the_same_refund_and_it_is_made_once(
     assert money.broken_rules() == {}
 
 
+def test_a_refund_is_entered_from_the_charges_page_and_shown_there(
+    ann: Client, payer: Organization, globex: Organization
+) -> None:
+    hold = charged(payer, globex, 3 * DOLLAR)
+    chain = reverse("admin:billing_chain", args=(hold,))
+    (link,) = re.findall(r'href="([^"]+)">Refund up to \$3\.00<', text(ann.get(chain)))
+
+    entered(ann, link.replace("&amp;", "&"), amount="1", reason="fault", remark="it broke", clawback="on")
+
+    page_of_charge = text(ann.get(chain))
+    assert "Refund up to $2.00" in page_of_charge
+    assert "it broke" in re.findall(r'id="refunds".*?</table>', page_of_charge, re.DOTALL)[0]
+    assert "Refund up to" not in text(staff(is_superuser=False).get(chain))
+
+
 def test_more_than_was_charged_is_not_given_back(ann: Client, payer: Organization, globex: Organization) -> None:
     hold = charged(payer, globex, 3 * DOLLAR)
 
@@ -182,6 +212,31 @@ def test_a_frozen_wallet_starts_nothing_until_it_is_opened(ann: Client, payer: O
     assert f"The wallet of {payer} is frozen." in text(answer)
     assert "only an empty one is closed" in text(closing)
     money.hold(payer, 5)
+
+
+def test_a_frozen_wallet_stands_on_its_owners_home_page_with_the_reason(ann: Client, payer: Organization) -> None:
+    owner, developer = member(payer), member(payer, Role.DEVELOPER)
+    before = text(owner.get(reverse("console:index")))
+    entered(ann, wallet_page(payer, "standing"), standing="frozen", reason="unusual spending")
+
+    home = text(owner.get(reverse("console:index")))
+
+    assert "The wallet is" not in before
+    assert "The wallet is frozen: no run can start" in home
+    assert "Why: unusual spending" in home
+    assert "unusual spending" not in text(developer.get(reverse("console:index")))
+
+
+def test_home_says_how_long_the_money_lasts(payer: Organization, globex: Organization) -> None:
+    owner = member(payer)
+    before = text(owner.get(reverse("console:index")))
+    charged(payer, globex, 20 * DOLLAR)
+    rollups.refresh()
+
+    home = text(owner.get(reverse("console:index")))
+
+    assert "no spending yet" in before
+    assert ">28 days<" in home
 
 
 def test_a_credit_limit_lets_a_wallet_go_below_zero_so_far(ann: Client, payer: Organization) -> None:

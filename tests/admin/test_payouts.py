@@ -42,7 +42,10 @@ def test_a_month_is_calculated_by_one_and_approved_by_another(creator: Organizat
     with platform_context(reason="a test"):
         batch = PayoutBatch.objects.get(period=month)
 
+    here = page("admin", PayoutBatch, "change", batch.pk)
     assert "Calculated: 1 payout, $20.00" in text(drawn)
+    assert "it takes another superuser to approve it" in text(ann.get(here))
+    assert "it takes another superuser to approve it" not in text(ben.get(here))
     assert "Somebody else than who calculated the batch has to approve it." in step(ann, batch, "approve")
     assert f"Payouts of {month}: approved." in step(ben, batch, "approve")
     with platform_context(reason="a test"):

@@ -146,7 +146,8 @@ def test_a_chargeback(acme: Organization, journal: Journal) -> None:
     }  # fmt: skip
     assert ledger.balance(acme.id) == ledger.Balance(posted=25, held=25, available=0, status="frozen")
     assert top_up_of(acme).state == "disputed"
-    assert wallets.standstill(acme.id).reason == "booked twice"
+    assert (stopped := wallets.standstill(acme.id))
+    assert stopped.reason == "booked twice"
     with pytest.raises(WalletFrozen):
         money.hold(acme, 1)
     money.settle(run, markup=25)  # what was reserved is still paid
@@ -228,7 +229,8 @@ def test_what_is_not_there_is_not_reversed(journal: Journal) -> None:
 
 def test_a_wallet_is_frozen_opened_and_closed_with_a_reason(acme: Organization, journal: Journal) -> None:
     wallets.set_standing(organization_id=acme.id, standing="frozen", reason="unusual spending", actor="ann")
-    assert wallets.standstill(acme.id).reason == "unusual spending"
+    assert (stopped := wallets.standstill(acme.id))
+    assert stopped.reason == "unusual spending"
     with pytest.raises(MovementRefused) as full:
         wallets.set_standing(organization_id=acme.id, standing="closed", reason="they left", actor="ann")
     assert refusal(full) == "not_empty"

@@ -28,7 +28,7 @@ class Command(BaseCommand):
             people = get_user_model().objects
             owner = people.filter(email=email.lower()).first() if email else None
             if email and owner is None:
-                raise CommandError(f"Nobody has the address {email}: add them under People in the admin first.")
+                raise CommandError(f"Nobody has the address {email}: add them under Users in the admin first.")
             try:
                 organization = create_organization(name=options["name"] or slug.capitalize(), slug=slug, owner=owner)
             except ValidationError as error:
