@@ -76,7 +76,7 @@ def _runway(organization_id: UUID, available: int) -> str:
     span = figures.Span(since=now - timedelta(days=PACE_DAYS), until=now, organization_id=organization_id)
     spent = figures.usage(span).charged
     if not spent:
-        return "no spending yet"
+        return "not known yet"
     days = max(available, 0) * PACE_DAYS // spent
     return f"more than {LONG_DAYS} days" if days > LONG_DAYS else f"{days} day{'' if days == 1 else 's'}"
 

@@ -235,7 +235,7 @@ def test_home_says_how_long_the_money_lasts(payer: Organization, globex: Organiz
 
     home = text(owner.get(reverse("console:index")))
 
-    assert "no spending yet" in before
+    assert "not known yet" in before
     assert ">28 days<" in home
 
 

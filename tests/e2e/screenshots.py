@@ -106,6 +106,8 @@ def _addresses(page: Page, site: str) -> dict[str, str]:
         if first.count():
             row = str(first.first.get_attribute("href")).partition("?")[0]
             found |= {f"{name}-change": row, f"{name}-history": row.replace("/change/", "/history/")}
+            if name == "charge":
+                found["chain"] = row.replace("/charge/", "/charges/").removesuffix("change/")
             if name == "account" and site == "admin":
                 found["account-enter"] = _wallet(page, address).replace("/change/", "/enter/")
     return found
