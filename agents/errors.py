@@ -52,6 +52,18 @@ class ApprovalOver(AgentsError):
     """The question is answered, or nobody waits for its answer any more."""
 
 
+class ToolExecutionNotFound(AgentsError):
+    """There is no such call of a tool, or not for this caller."""
+
+
+class ToolExecutionOver(AgentsError):
+    """The call of a tool has ended already; the message says how."""
+
+
+class TooManyToolExecutions(AgentsError):
+    """The organization has as many calls of tools on workers as it may."""
+
+
 class InvalidRange(AgentsError):
     """What is asked for lies in a span of time that has no beginning before its end, or is too long to add up."""
 

@@ -4,7 +4,9 @@ import asyncio
 import logging
 import weakref
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import OperationalError
@@ -32,7 +34,17 @@ _agents: Cache[str, BaseAgent] = Cache(size=AGENTS_AT_MOST, ttl_s=AGENT_SECONDS)
 _stopping: set[asyncio.Task[None]] = set()
 
 
-async def load(version: Resolved) -> BaseAgent:
+@dataclass(frozen=True, kw_only=True)
+class Loadable:
+    """A version of an agent, and where it belongs."""
+
+    version_id: UUID
+    agent_id: UUID
+    organization_id: UUID
+    slug: str
+
+
+async def load(version: Resolved | Loadable) -> BaseAgent:
     """The agent of a published version, started. Its skills are stopped once nobody holds it any more."""
     return await _agents.get(str(version.version_id), lambda: _load(version))
 
@@ -47,7 +59,7 @@ def unload_all() -> None:
     _agents.drop()
 
 
-async def _load(version: Resolved) -> BaseAgent:
+async def _load(version: Resolved | Loadable) -> BaseAgent:
     # The agent is read as its own organization: what is inside it is not the caller's to see.
     with organization_context(version.organization_id):
         try:
@@ -63,7 +75,7 @@ async def _load(version: Resolved) -> BaseAgent:
     return agent
 
 
-def _build(version: Resolved) -> BaseAgent:
+def _build(version: Resolved | Loadable) -> BaseAgent:
     row = AgentVersion.objects.get(id=version.version_id)
     skills = {item["name"]: _skill(item["name"], item["options"]) for item in row.skills}
     model_skill = _serving(row.model, skills)

@@ -1,8 +1,10 @@
 """What workers do for agents: each task takes no more than ids and calls one service."""
 
+from uuid import UUID
+
 from celery import shared_task
 
-from agents.services import approvals, housekeeping
+from agents.services import approvals, housekeeping, tool_executions, tool_worker
 
 
 @shared_task
@@ -21,3 +23,21 @@ def close_abandoned_runs() -> int:
 def expire_approvals() -> int:
     """End the questions of runs that were killed while they waited."""
     return approvals.expire_forgotten()
+
+
+@shared_task(soft_time_limit=None, time_limit=600)
+def execute_tool(organization_id: str, execution_id: str) -> str:
+    """Carry out a tool that a run waits for; it has limits of its own."""
+    return tool_worker.carry_out(UUID(execution_id))
+
+
+@shared_task
+def sweep_tool_executions() -> int:
+    """See to tools whose workers died, for runs that do not wait for them any more."""
+    return tool_executions.sweep()
+
+
+@shared_task
+def purge_tool_executions() -> int:
+    """Remove what tools returned long ago."""
+    return tool_executions.purge()

@@ -105,6 +105,12 @@ def _(error: agents.RunNotFound) -> Problem:
 
 
 @problem_of.register
+def _(error: agents.ToolExecutionOver) -> Problem:
+    return Problem(status=409, type="conflict_error", code="tool_execution_over", message=str(error))
+
+
+@problem_of.register(agents.ToolExecutionNotFound)
+@problem_of.register
 def _(error: agents.ApprovalNotFound) -> Problem:
     message = "There is nothing at this address, or it is not yours to see."
     return Problem(status=404, type="invalid_request_error", code="not_found", message=message)

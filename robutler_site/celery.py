@@ -13,6 +13,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "robutler_site.settings")
 from celery import Celery, Task, signals
 from celery.schedules import crontab
 from django.conf import settings
+from kombu.exceptions import OperationalError
 
 from robutler_site import broker
 from robutler_site.queues import SWEEP_SECONDS
@@ -23,6 +24,7 @@ CLOSE_RUNS_SECONDS = 60
 CLOSE_MONTHS_SECONDS = 1_800
 SEND_PAYOUTS_SECONDS = 60
 PURGE_SECONDS = 300
+SWEEP_TOOLS_SECONDS = 15
 ROLLUP_SECONDS = 10
 SWEEP_TOKENS_SECONDS = 10
 GRANTS_SECONDS = 60
@@ -33,6 +35,7 @@ CHECK_ALL_SECONDS = 3600
 HARD_LIMIT_S = 360
 SOFT_LIMIT_S = 330
 # A message that a killed worker held comes back from Redis after this time; our own broker needs no such guess.
+_SEND_PATIENCE = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
 REDIS_VISIBILITY_S = HARD_LIMIT_S + 600
 
 
@@ -92,6 +95,14 @@ def configuration() -> dict[str, Any]:
     }
 
 
+def send(task: str, *, queue: str, **arguments: str) -> None:
+    """Queue a task by its name. Raises OSError when the broker cannot be reached soon."""
+    try:
+        app.send_task(task, kwargs=arguments, queue=queue, retry=True, retry_policy=_SEND_PATIENCE)
+    except OperationalError as error:
+        raise ConnectionError(str(error)) from error
+
+
 def _schedule() -> dict[str, Any]:
     sweep = {
         "task": "billing.tasks.sweep_expired_holds",
@@ -115,6 +126,8 @@ def _schedule() -> dict[str, Any]:
         "send-payouts": _of_books("billing.tasks.send_payouts", SEND_PAYOUTS_SECONDS),
         "close-abandoned-runs": _housekeeping("agents.tasks.close_abandoned_runs", CLOSE_RUNS_SECONDS),
         "expire-approvals": _housekeeping("agents.tasks.expire_approvals", CLOSE_RUNS_SECONDS),
+        "sweep-tool-executions": _housekeeping("agents.tasks.sweep_tool_executions", SWEEP_TOOLS_SECONDS),
+        "purge-tool-executions": _housekeeping("agents.tasks.purge_tool_executions", CHECK_ALL_SECONDS),
         "purge-expired-items": _housekeeping("agents.tasks.purge_expired_items", PURGE_SECONDS),
     }
 
@@ -181,8 +194,13 @@ def _end_process(**_: Any) -> None:
     tracing.stop()
 
 
-def _begin_worker(**_: Any) -> None:
+def _begin_worker(sender: Any = None, **_: Any) -> None:
+    from celery.concurrency.prefork import TaskPool as Processes
+
     from robutler_site import scraping
+
+    if not isinstance(getattr(sender, "pool", None), Processes):
+        _begin_process()
 
     scraping.serve_on_own_port()
 

@@ -13,7 +13,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from robutler_site import secret_files
 from robutler_site.env_outbound import Port
-from robutler_site.env_sockets import SocketEnvironment
+from robutler_site.env_work import WorkEnvironment
 from robutler_site.secret_files import KEY_BYTES
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -28,7 +28,7 @@ def _named(name: str, default: Any, description: str, **bounds: Any) -> Any:
     return Field(default, validation_alias=AliasChoices(name), description=description, **bounds)
 
 
-class Environment(SocketEnvironment):
+class Environment(WorkEnvironment):
     """What an operator may set. Nothing else in the platform reads the environment."""
 
     model_config = SettingsConfigDict(

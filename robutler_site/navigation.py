@@ -100,6 +100,7 @@ UNFOLD_CONSOLE = {
                     _page("Agents", "smart_toy", "console:agents_agent_changelist", AGENTS_READ),
                     _page("Runs", "history", "console:agents_run_changelist", USAGE_READ),
                     _page("Approvals", "how_to_reg", "console:agents_approval_changelist", AGENTS_WRITE),
+                    _page("Tools at work", "construction", "console:agents_toolexecution_changelist", AGENTS_WRITE),
                 ],
             },
             {
@@ -202,6 +203,7 @@ UNFOLD_STAFF = {
                 "items": [
                     _page("Agents", "smart_toy", "admin:agents_agent_changelist"),
                     _page("Runs", "history", "admin:agents_run_changelist"),
+                    _page("Tools at work", "construction", "admin:agents_toolexecution_changelist"),
                 ],
             },
         ]

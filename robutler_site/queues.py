@@ -6,7 +6,8 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError, connections
 
-QUEUES = ("tools", "billing", "maintenance")
+TOOLS = "tools"
+QUEUES = (TOOLS, "billing", "maintenance")
 SWEEP_SECONDS = 5
 """How often the books are swept."""
 PRIORITIES = (0, 3, 6, 9)

@@ -223,6 +223,8 @@ EMAIL_TIMEOUT = 15
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = ROBUTLER.email_from
 
 DJANGO_CELERY_BEAT_TZ_AWARE = True
+# By name, as a web process loads Celery only once it has something to send.
+TASK_SENDER = "robutler_site.celery.send"
 
 LOGGING = observability.logging_for(ROBUTLER)
 LOGGING_CONFIG = "robutler_site.observability.configure"

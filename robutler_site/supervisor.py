@@ -18,11 +18,12 @@ from rich.console import Console
 from robutler_site import demo, first_call, metrics_files, provider, servers, startup
 from robutler_site.children import STOP_SECONDS, Child, Family, Guardian
 from robutler_site.database import DatabaseStartFailed, EmbeddedServer
-from robutler_site.queues import QUEUES
+from robutler_site.queues import QUEUES, TOOLS
 
 READY_SECONDS = 90
 FATAL_CRASHES = 3
 _WORKER_PROCESSES = 2
+_TOOLS_AT_ONCE = 16
 # Streams may finish for so long; what is left is told that the server stops, before it is killed.
 _DRAIN_S = STOP_SECONDS - 4
 _PROBE_TIMEOUT_S = 5.0
@@ -130,11 +131,17 @@ def _children(listener_fd: int, environment: dict[str, str]) -> list[Child]:
     logs: Path = settings.ROBUTLER.var_dir / "log"
     celery = (sys.executable, "-m", "celery", "-A", "robutler_site", "--quiet")
     web = (sys.executable, "manage.py", "serve", "--fd", str(listener_fd))
-    worker = (
-        *celery, "worker", "--queues", ",".join(QUEUES), "--concurrency", str(_WORKER_PROCESSES),
-        "--without-gossip", "--without-mingle", "--without-heartbeat",
+    alone = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+    books = (
+        *celery, "worker", "--queues", ",".join(queue for queue in QUEUES if queue != TOOLS),
+        "--concurrency", str(_WORKER_PROCESSES), "--hostname", "worker@%h", *alone,
     )  # fmt: skip
-    commands = {"web": web, "worker": worker, "beat": (*celery, "beat", "--pidfile", "")}
+    # Tools mostly wait, and must not keep the books waiting: they have a worker of their own.
+    tools = (
+        *celery, "worker", "--queues", TOOLS, "--pool", "threads", "--concurrency", str(_TOOLS_AT_ONCE),
+        "--hostname", "tools@%h", *alone,
+    )  # fmt: skip
+    commands = {"web": web, "worker": books, "tools": tools, "beat": (*celery, "beat", "--pidfile", "")}
     counted = metrics_files.prepare(settings.ROBUTLER.var_dir / "metrics")
     every = {
         "PYTHONUNBUFFERED": "1",

@@ -6,9 +6,10 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from agents.models import Agent, Approval
-from agents.services import approvals, publishing
+from agents.models import Agent, Approval, ToolExecution
+from agents.services import approvals, publishing, tool_executions
 from agents.services.drafts import SkillChoice
+from agents.services.tool_executions import Asked
 from billing import budgets, disputes, tokens, top_ups
 from billing.models import Budget, Dispute, PaymentToken
 from billing.tokens import Terms
@@ -90,6 +91,19 @@ def approval(organization: Organization, *, tool: str = "launch") -> Approval:
     )  # fmt: skip
     with organization_context(organization.id):
         return Approval.objects.get(id=asked)
+
+
+def tool_execution(organization: Organization, *, tool: str = "saw") -> ToolExecution:
+    """A call of a tool that waits for a worker, of which there is none."""
+    asked = tool_executions.ask(
+        Asked(
+            organization_id=organization.id, agent_organization_id=organization.id, agent_id=uuid4(),
+            agent_slug="workbench", version_id=uuid4(), run_id=uuid4(), call_id="call_1", tool=tool,
+            arguments=f'{{"note": "{tool}"}}', caller={}, idempotent=False, timeout_s=60,
+        )
+    )  # fmt: skip
+    with organization_context(organization.id):
+        return ToolExecution.objects.get(id=asked)
 
 
 def agent(organization: Organization, *, skills: Sequence[SkillChoice] = (), **fields: Any) -> Agent:

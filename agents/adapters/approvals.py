@@ -4,24 +4,22 @@ import asyncio
 import json
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
 from django.db import DatabaseError
 
+from agents.adapters.news import News
 from agents.models.approval import ApprovalState
 from agents.services import approvals
 from skills.sdk import ToolFailed
 from skills.sdk.context import Waited
-from tenants import notify
 from tenants.errors import TenantsUnavailable
 from tenants.threads import in_thread
 
-LOOK_AGAIN_S: Final = 10.0
-"""How often a run looks by itself, should the news have been lost."""
-
-_waiting: dict[str, tuple[asyncio.AbstractEventLoop, asyncio.Event]] = {}
+_news: Final = News(approvals.TOPIC)
 
 
 class RunApprovals:
@@ -37,7 +35,6 @@ class RunApprovals:
     async def ask(self, *, tool: str, arguments: Mapping[str, Any], reason: str) -> bool:
         """Wait for a member's decision. Raises ToolFailed when nobody decides in time."""
         seconds = settings.ROBUTLER.approval_s
-        notify.start_listener()
         try:
             approval_id = await in_thread(
                 approvals.ask,
@@ -59,43 +56,20 @@ class RunApprovals:
         return state == ApprovalState.APPROVED
 
     async def _decision(self, approval_id: UUID, seconds: float) -> str:
-        news = asyncio.Event()
-        _waiting[str(approval_id)] = (asyncio.get_running_loop(), news)
         try:
             async with asyncio.timeout(seconds):
-                return await self._told(approval_id, news)
+                return await _news.until(approval_id, partial(self._answer, approval_id))
         except TimeoutError:
             return ApprovalState.EXPIRED
         finally:
-            _waiting.pop(str(approval_id), None)
             await asyncio.shield(self._give_up(approval_id))
 
-    async def _told(self, approval_id: UUID, news: asyncio.Event) -> str:
-        while True:
-            try:
-                state = await in_thread(approvals.state_of, approval_id, organization_id=self._organization_id)
-            except (DatabaseError, TenantsUnavailable):
-                state = ApprovalState.PENDING
-            if state != ApprovalState.PENDING:
-                return state
-            try:
-                async with asyncio.timeout(LOOK_AGAIN_S):
-                    await news.wait()
-            except TimeoutError:
-                continue
-            news.clear()
+    async def _answer(self, approval_id: UUID) -> str | None:
+        state = await in_thread(approvals.state_of, approval_id, organization_id=self._organization_id)
+        return None if state == ApprovalState.PENDING else state
 
     async def _give_up(self, approval_id: UUID) -> None:
         try:
             await in_thread(approvals.give_up, approval_id, organization_id=self._organization_id)
         except (DatabaseError, TenantsUnavailable):
             return  # it expires by itself
-
-
-def _decided(approval_id: str | None) -> None:
-    for id, (loop, news) in tuple(_waiting.items()):
-        if approval_id in (None, id):
-            loop.call_soon_threadsafe(news.set)
-
-
-notify.subscribe(approvals.TOPIC, _decided)

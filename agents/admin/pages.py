@@ -4,12 +4,15 @@ from agents.admin.agents import MemberAgentAdmin, StaffAgentAdmin
 from agents.admin.approvals import MemberApprovalAdmin, StaffApprovalAdmin
 from agents.admin.limits import MemberLimitAdmin, StaffLimitAdmin
 from agents.admin.runs import MemberRunAdmin, StaffRunAdmin
-from agents.models import Agent, Approval, Run
+from agents.admin.tool_executions import MemberToolExecutionAdmin, StaffToolExecutionAdmin
+from agents.models import Agent, Approval, Run, ToolExecution
 from tenants.models import RateLimit
 
 MEMBER_PAGES = (
     (Agent, MemberAgentAdmin), (Run, MemberRunAdmin), (Approval, MemberApprovalAdmin), (RateLimit, MemberLimitAdmin),
+    (ToolExecution, MemberToolExecutionAdmin),
 )  # fmt: skip
 STAFF_PAGES = (
     (Agent, StaffAgentAdmin), (Run, StaffRunAdmin), (Approval, StaffApprovalAdmin), (RateLimit, StaffLimitAdmin),
+    (ToolExecution, StaffToolExecutionAdmin),
 )  # fmt: skip

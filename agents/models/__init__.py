@@ -6,6 +6,7 @@ from agents.models.idempotent_answer import IdempotentAnswer
 from agents.models.run import Run, RunContent
 from agents.models.skill_config import SkillConfig
 from agents.models.stored_item import StoredItem
+from agents.models.tool_execution import ToolExecution
 from agents.models.version import AgentVersion
 
 __all__ = [
@@ -17,4 +18,5 @@ __all__ = [
     "RunContent",
     "SkillConfig",
     "StoredItem",
+    "ToolExecution",
 ]

@@ -32,6 +32,17 @@ class ToolStarted(msgspec.Struct, frozen=True, kw_only=True):
     """Whose it is, where the conversation was passed on to another agent."""
 
 
+class ToolProgressed(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a tool is that is being carried out: so much of `total`, if that is known, and in words."""
+
+    call_id: str
+    name: str
+    done: float
+    total: float | None = None
+    note: str = ""
+    agent: str = ""
+
+
 class ToolFinished(msgspec.Struct, frozen=True, kw_only=True):
     """The tool returned, or failed (`ok` is False and `content` says why). `skill`: whose it is, if it is anybody's."""
 
@@ -92,5 +103,13 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Event: TypeAlias = (
-    Delta | ToolStarted | ToolFinished | TurnFinished | HandoffStarted | HandoffFinished | Embedded | Finished
+    Delta
+    | ToolStarted
+    | ToolProgressed
+    | ToolFinished
+    | TurnFinished
+    | HandoffStarted
+    | HandoffFinished
+    | Embedded
+    | Finished
 )

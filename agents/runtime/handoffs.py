@@ -16,6 +16,7 @@ from agents.runtime.events import (
     HandoffFinished,
     HandoffStarted,
     ToolFinished,
+    ToolProgressed,
     ToolStarted,
     TurnFinished,
 )
@@ -132,7 +133,7 @@ class Passing:
             case Finished():
                 self.finished = piece
                 return []
-            case ToolStarted() | ToolFinished() | TurnFinished():
+            case ToolStarted() | ToolProgressed() | ToolFinished() | TurnFinished():
                 return [
                     piece if piece.agent else msgspec.structs.replace(piece, agent=self.handoff.spec.receiver or "")
                 ]

@@ -7,16 +7,17 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from agents.runtime import tracing
-from agents.runtime.events import ToolFinished, ToolStarted
+from agents.runtime.events import ToolFinished, ToolProgressed, ToolStarted
 from agents.runtime.handoffs import BoundHandoff, Passing
 from agents.runtime.hooks import fire
+from agents.runtime.progress import Reporter
 from agents.runtime.provenance import Provenance
 from agents.runtime.results import as_text
 from agents.runtime.scopes import allows
 from agents.runtime.tools import BoundTool, carry_out
 from agents.runtime.working import Working
 from skills.sdk.calls import ToolCall, ToolOutcome
-from skills.sdk.context import RunContext
+from skills.sdk.context import Progress, RunContext, reporting
 from skills.sdk.errors import ModelRejected, RunRefused, SkillError, ToolFailed, ToolRetry
 
 if TYPE_CHECKING:
@@ -76,14 +77,14 @@ class Toolbox:
 
     async def carry_out(
         self, calls: Sequence[ToolCall], *, turn: int, working: Working, outcomes: list[ToolOutcome]
-    ) -> AsyncGenerator[ToolStarted | ToolFinished]:
-        """Run the calls concurrently, tell of each as it ends, and fill `outcomes` in the order of the calls.
+    ) -> AsyncGenerator[ToolStarted | ToolProgressed | ToolFinished]:
+        """Run the calls concurrently, tell how each goes on and ends, and fill `outcomes` in the order of the calls.
 
         A RunRefused, or what a hook raises, stops the other calls and is raised.
         """
         for call in calls:
             yield ToolStarted(call_id=call.id, name=call.name, arguments=call.arguments, turn=turn)
-        ended: asyncio.Queue[ToolOutcome | None] = asyncio.Queue()
+        ended: asyncio.Queue[ToolOutcome | ToolProgressed | None] = asyncio.Queue()
         # A task of its own: a TaskGroup that is open across a yield would cancel whoever reads.
         with working:
             crew = asyncio.create_task(self._side_by_side(calls, ended))
@@ -93,6 +94,9 @@ class Toolbox:
                     outcome = await ended.get()
                 if outcome is None:
                     break
+                if isinstance(outcome, ToolProgressed):
+                    yield outcome
+                    continue
                 yield ToolFinished(
                     call_id=outcome.call.id,
                     name=outcome.call.name,
@@ -108,7 +112,7 @@ class Toolbox:
                 await asyncio.wait({crew})
 
     async def _side_by_side(
-        self, calls: Sequence[ToolCall], ended: asyncio.Queue[ToolOutcome | None]
+        self, calls: Sequence[ToolCall], ended: asyncio.Queue[ToolOutcome | ToolProgressed | None]
     ) -> list[ToolOutcome]:
         try:
             async with asyncio.TaskGroup() as group:
@@ -119,8 +123,12 @@ class Toolbox:
         finally:
             ended.put_nowait(None)
 
-    async def _one(self, call: ToolCall, nth: int, ended: asyncio.Queue[ToolOutcome | None]) -> ToolOutcome:
+    async def _one(
+        self, call: ToolCall, nth: int, ended: asyncio.Queue[ToolOutcome | ToolProgressed | None]
+    ) -> ToolOutcome:
         refusal = self._refusal(call, nth)
+        # The task of a call has a context of its own, so that each tells of itself.
+        reporting.set(Reporter(lambda progress: ended.put_nowait(_progressed(call, progress))))
         async with self._parallel:
             started = time.perf_counter()
             try:
@@ -186,6 +194,10 @@ def tool_name(tool: Mapping[str, Any]) -> str:
 
 def _no_such_choice(message: str) -> ModelRejected:
     return ModelRejected(message, parameter="tool_choice", code="invalid_value")
+
+
+def _progressed(call: ToolCall, progress: Progress) -> ToolProgressed:
+    return ToolProgressed(call_id=call.id, name=call.name, done=progress.done, total=progress.total, note=progress.note)
 
 
 def _timed(outcome: ToolOutcome, started: float) -> ToolOutcome:

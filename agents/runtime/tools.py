@@ -3,17 +3,18 @@
 import asyncio
 import inspect
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from agents.runtime import threads
 from agents.runtime.results import content_of
 from skills.sdk.calls import Content, ToolCall
 from skills.sdk.context import RunContext, Scope
-from skills.sdk.errors import BudgetExhausted, SkillError, ToolFailed
+from skills.sdk.errors import BudgetExhausted, SkillError, ToolFailed, ToolTimedOut
 from skills.sdk.schema import Arguments
 from skills.sdk.specs import NANOS_PER_CREDIT, PricingInfo, PricingSpec, ToolSpec
 
@@ -72,14 +73,17 @@ async def carry_out(
     arguments = tool.arguments.parse(call.arguments)
     if needs_approval:
         await _approved(tool, ctx, arguments)
+    seconds = tool.spec.timeout_s or seconds
+    carried = _elsewhere if tool.spec.background else guarded
+    work = partial(carried, tool, ctx, call, arguments, seconds=seconds, limit_bytes=limit_bytes)
     if tool.pricing is None:
-        content, info = await _guarded(tool, ctx, arguments, seconds=seconds, limit_bytes=limit_bytes)
+        content, info = await work()
         if info is not None and not tool.is_repriced:
             logger.error(
                 "The tool %s returned a price but is not decorated with @pricing; it is not charged.", tool.name
             )
         return content
-    return await _paid(tool, tool.pricing, ctx, call, arguments, seconds=seconds, limit_bytes=limit_bytes)
+    return await _paid(tool, tool.pricing, ctx, call, arguments, work)
 
 
 async def _approved(tool: BoundTool, ctx: RunContext, arguments: Mapping[str, Any]) -> None:
@@ -92,10 +96,8 @@ async def _paid(
     pricing: PricingSpec,
     ctx: RunContext,
     call: ToolCall,
-    arguments: dict[str, Any],
-    *,
-    seconds: float,
-    limit_bytes: int,
+    arguments: Mapping[str, Any],
+    work: Callable[[], Awaitable[tuple[Content, PricingInfo | None]]],
 ) -> Content:
     """Hold, run, charge; whatever goes wrong, what was held is given back."""
     meter = ctx.ports.meter
@@ -104,7 +106,7 @@ async def _paid(
         await meter.reserve_tool(call_id=call.id, tool=tool.name, credits=held)
     charged = False
     try:
-        content, info = await _guarded(tool, ctx, arguments, seconds=seconds, limit_bytes=limit_bytes)
+        content, info = await work()
         assert info is not None
         meter.charge_tool(call_id=call.id, tool=tool.name, credits=info.credits, reason=info.reason or pricing.reason)
         charged = True
@@ -114,19 +116,43 @@ async def _paid(
     return content
 
 
-async def _guarded(
-    tool: BoundTool, ctx: RunContext, arguments: dict[str, Any], *, seconds: float, limit_bytes: int
+async def _elsewhere(
+    tool: BoundTool, ctx: RunContext, call: ToolCall, _: Mapping[str, Any], *, seconds: float, limit_bytes: int
 ) -> tuple[Content, PricingInfo | None]:
-    """The tool's content, and what the call costs if it has a price."""
-    seconds = tool.spec.timeout_s or seconds
+    """The same, carried out by a worker, which has its own limit of time."""
+    with _boundary(tool, ctx):
+        carried = await ctx.ports.background.execute(
+            call_id=call.id,
+            tool=tool.name,
+            arguments=call.arguments,
+            timeout_s=seconds,
+            idempotent=tool.spec.idempotent,
+        )
+    info = None if carried.credits is None else PricingInfo(credits=carried.credits, reason=carried.reason)
+    return carried.content, info
+
+
+async def guarded(
+    tool: BoundTool,
+    ctx: RunContext,
+    call: ToolCall,
+    arguments: Mapping[str, Any],
+    *,
+    seconds: float,
+    limit_bytes: int,
+) -> tuple[Content, PricingInfo | None]:
+    """The content of a call whose arguments are checked, and what it costs if it has a price.
+
+    Raises a SkillError that the model may read, whatever the tool does.
+    """
     limit = asyncio.timeout(seconds)
     with _boundary(tool, ctx):
         try:
             async with limit:
-                result = await _invoke(tool, ctx, arguments, seconds=seconds)
+                result = await _invoke(tool, ctx, arguments)
         except TimeoutError:
             if limit.expired():
-                raise ToolFailed(f"{tool.name} did not finish within {seconds:g} seconds.") from None
+                raise ToolTimedOut(f"{tool.name} did not finish within {seconds:g} seconds.") from None
             raise
         info = None
         if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], PricingInfo):
@@ -155,11 +181,7 @@ def _boundary(tool: BoundTool, ctx: RunContext) -> Iterator[None]:
         raise ToolFailed(f"{tool.name} failed for a reason of its own ({type(error).__name__}).") from None
 
 
-async def _invoke(tool: BoundTool, ctx: RunContext, arguments: dict[str, Any], *, seconds: float) -> Any:
-    if tool.spec.background:
-        return await ctx.ports.background.execute(
-            skill=tool.skill, tool=tool.name, arguments=arguments, timeout_s=seconds
-        )
+async def _invoke(tool: BoundTool, ctx: RunContext, arguments: Mapping[str, Any]) -> Any:
     if tool.arguments.context_parameter is not None:
         arguments = {**arguments, tool.arguments.context_parameter: ctx}
     if inspect.iscoroutinefunction(tool.method):

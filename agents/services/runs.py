@@ -8,6 +8,7 @@ from django.db import OperationalError
 
 from agents import loader
 from agents.adapters.approvals import RunApprovals
+from agents.adapters.background import RunBackground
 from agents.adapters.http import SafeHttp
 from agents.adapters.meter import RunMeter
 from agents.adapters.secrets import OwnersSecrets
@@ -108,6 +109,7 @@ def _assemble(asked: Asked, agent: BaseAgent, secrets: OwnersSecrets, terms: Run
     caller, version, payer, request = asked.caller, asked.version, asked.payer, asked.request
     public_name = version.address_for(caller.organization_id)
     channel, waited = Channel(), Waited()
+    known = run_caller(caller, scope=asked.scope, end_user=request.end_user, conversation_id=request.conversation_id)
     meter = _meter(caller, payer, version, agent, request, terms)
     tokens = _tokens(payer, version, meter)
     others = OtherAgents(asked, agent, tokens=tokens, meter=meter, start=_start)
@@ -117,9 +119,7 @@ def _assemble(asked: Asked, agent: BaseAgent, secrets: OwnersSecrets, terms: Run
         agent_id=agent.id,
         agent_name=agent.name,
         organization_id=agent.organization_id,
-        caller=run_caller(
-            caller, scope=asked.scope, end_user=request.end_user, conversation_id=request.conversation_id
-        ),
+        caller=known,
         ports=Ports(
             meter=meter,
             secrets=secrets,
@@ -128,6 +128,7 @@ def _assemble(asked: Asked, agent: BaseAgent, secrets: OwnersSecrets, terms: Run
             tokens=tokens,
             agents=others,
             approvals=_approvals(version, request, waited),
+            background=RunBackground(version=version, run_id=request.run_id, caller=known, waited=waited),
         ),
         stream=request.stream,
         messages=list(request.messages),

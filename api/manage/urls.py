@@ -6,7 +6,7 @@ from typing import Any
 from django.urls import URLPattern, path
 from rest_framework.serializers import Serializer
 
-from api.manage.agents import approvals, handoffs
+from api.manage.agents import approvals, handoffs, tool_executions
 from api.manage.billing import (
     books,
     budgets,
@@ -42,6 +42,9 @@ def _decision(noun: str, decide: Callable[..., str]) -> URLPattern:
 
 urlpatterns: list[URLPattern] = [
     path("agents/handoffs", handoffs.Handoffs.as_view()),
+    path("tool-executions", tool_executions.ToolExecutions.as_view()),
+    path("tool-executions/<uuid:execution_id>", tool_executions.ToolExecution.as_view()),
+    path("tool-executions/<uuid:execution_id>/cancel", tool_executions.Cancellation.as_view()),
     path("approvals", approvals.Approvals.as_view()),
     path("approvals/<uuid:approval_id>", approvals.Approval.as_view()),
     path("approvals/<uuid:approval_id>/decision", approvals.Decision.as_view()),

@@ -14,6 +14,7 @@ from agents.runtime.events import (
     HandoffFinished,
     HandoffStarted,
     ToolFinished,
+    ToolProgressed,
     ToolStarted,
     TurnFinished,
 )
@@ -152,6 +153,8 @@ class Chunks:
                 "tool_call",
                 {"id": event.call_id, "name": event.name, "arguments": event.arguments, "turn": event.turn},
             )
+        if isinstance(event, ToolProgressed):
+            return self._event("tool_progress", msgspec.to_builtins(event))
         if isinstance(event, ToolFinished):
             result = {"id": event.call_id, "name": event.name, "ok": event.ok, "content": event.content}
             return self._event("tool_result", {**result, "duration_s": round(event.duration_s, 6)})

@@ -13,6 +13,7 @@ from agents.runtime.events import (
     HandoffFinished,
     HandoffStarted,
     ToolFinished,
+    ToolProgressed,
     ToolStarted,
     TurnFinished,
 )
@@ -42,6 +43,10 @@ def frame_of(event: Event, *, with_content: bool) -> dict[str, Any] | None:
         case ToolStarted():
             told = {"type": "tool.started", "call": event.call_id, "name": event.name, "turn": event.turn}
             return told | ({"arguments": event.arguments} if with_content else {})
+        case ToolProgressed():
+            told = {"type": "tool.progress", "call": event.call_id, "name": event.name}
+            told |= {"done": event.done, "total": event.total}
+            return told | ({"note": event.note} if with_content else {})
         case ToolFinished():
             told = {"type": "tool.finished", "call": event.call_id, "name": event.name, "ok": event.ok}
             told["duration_s"] = round(event.duration_s, 6)

@@ -1,7 +1,7 @@
 """Everything a skill may know of the run it is in."""
 
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -25,6 +25,21 @@ class RunCaller:
     user_id: str | None = None
     end_user: str | None = None
     conversation_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a tool is: so much of `total`, if that is known, and in words."""
+
+    done: float
+    total: float | None = None
+    note: str = ""
+
+
+reporting: ContextVar[Callable[[Progress], None] | None] = ContextVar("reporting", default=None)
+"""Where the tool call that is carried out here tells of its progress. Called from any thread; it returns at once."""
+
+NOTE_CHARACTERS = 200
 
 
 @dataclass(kw_only=True)
@@ -87,6 +102,12 @@ class RunContext:
     def now(self) -> datetime:
         """The current time, in UTC."""
         return datetime.now(UTC)
+
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Tell whoever looks on how far the tool that calls this is; costs nothing where nobody does."""
+        tell = reporting.get()
+        if tell is not None:
+            tell(Progress(done=done, total=total, note=note[:NOTE_CHARACTERS]))
 
 
 current_run: ContextVar[RunContext] = ContextVar("current_run")

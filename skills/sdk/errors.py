@@ -13,6 +13,10 @@ class ToolFailed(SkillError):
     """The tool cannot do what was asked; calling it again will not help."""
 
 
+class ToolTimedOut(ToolFailed):
+    """The tool did not finish in the time it has."""
+
+
 class NotAvailable(SkillError):
     """The platform does not offer this port, or not here."""
 

@@ -215,11 +215,23 @@ class Approvals(Protocol):
         ...
 
 
-class Background(Protocol):
-    """Work that outlives the request, on a worker."""
+class Carried(msgspec.Struct, frozen=True, kw_only=True):
+    """What a tool returned that a worker carried out, and what the call costs if it has a price, in credits."""
 
-    async def execute(self, *, skill: str, tool: str, arguments: Mapping[str, Any], timeout_s: float) -> Any:
-        """Run the tool on a worker and wait for its result."""
+    content: str | list[dict[str, Any]]
+    credits: Decimal | None = None
+    reason: str = ""
+
+
+class Background(Protocol):
+    """Tools that are carried out on a worker."""
+
+    async def execute(self, *, call_id: str, tool: str, arguments: str, timeout_s: float, idempotent: bool) -> Carried:
+        """Have a worker carry the agent's tool out with these arguments (JSON), and wait for what it returns.
+
+        A call that is lost with its worker is made again if it is `idempotent`. Raises ToolFailed with what the model
+        is told: that it failed, took too long, was cancelled, or that nobody knows whether it was done.
+        """
         ...
 
 

@@ -56,6 +56,7 @@ def planted() -> Neighbour:
         rows = {
             "agent": agent,
             "approval": make.approval(globex, tool=canary),
+            "toolexecution": make.tool_execution(globex, tool=canary),
             "run": run_of(globex, run_id),
             "apikey": key,
             "ratelimit": set_limits(

@@ -30,6 +30,7 @@ def us(acme: Organization) -> Client:
     make.wallet(acme, 10**9)
     make.published(acme)
     make.approval(acme)
+    make.tool_execution(acme)
     make.key(acme)
     make.payment_token(acme)
     make.budget(acme, 10**9)

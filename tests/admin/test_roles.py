@@ -23,6 +23,7 @@ READS = {
     "agent": BUILDERS | {Role.VIEWER},
     "run": BUILDERS | {Role.BILLING},
     "approval": BUILDERS,
+    "toolexecution": BUILDERS,
     "apikey": BUILDERS,
     "ratelimit": MANAGERS,
     "providercredential": BUILDERS,

@@ -13,6 +13,7 @@ import pytest
 from skills import registry
 from tests.chaos.callers import Cast
 from tests.chaos.deployment import Deployment, deployment
+from tests.fakes.installed import installed
 from tests.live.cast import CREDIT_NANOS, PER_RUN_NANOS
 from tests.live.own_database import OwnDatabase, own_database
 
@@ -70,10 +71,7 @@ def _provider(truth: Path) -> Iterator[int]:
 
 def _with_stall(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Have the skill of the stall installed, here and wherever the folder is on the path."""
-    about = folder / "stall-1.0.dist-info"
-    about.mkdir(parents=True)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: stall\nVersion: 1.0\n")
-    (about / "entry_points.txt").write_text("[robutler.skills]\nstall = tests.fakes.stall:StallSkill\n")
+    installed(folder, stall="tests.fakes.stall:StallSkill")
     monkeypatch.syspath_prepend(str(folder))
     registry._known.cache_clear()
     return folder

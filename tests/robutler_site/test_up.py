@@ -62,7 +62,7 @@ class Platform:
         return self.process.wait(40)
 
     def pid_of(self, name: str) -> int:
-        words = {"web": "serve", "worker": "worker", "beat": "beat"}
+        words = {"web": "serve", "worker": "worker@%h", "tools": "tools@%h", "beat": "beat"}
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         (pid,) = [pid for pid in children if words[name] in Path(f"/proc/{pid}/cmdline").read_text().split("\0")]
         return int(pid)

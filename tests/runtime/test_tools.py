@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from agents.runtime.events import ToolFinished
-from skills.sdk import AccessDenied, PricingInfo, Skill, Usage, tool
+from agents.runtime.events import ToolFinished, ToolProgressed
+from skills.sdk import AccessDenied, PricingInfo, RunContext, Skill, Usage, tool
+from skills.sdk.ports import Carried
 from skills.sdk.testing import MemoryMeter
 from tests.runtime.cast import Recorder, RunLimits, Workshop, agent, ask, call, context, results
 
@@ -153,10 +154,33 @@ async def test_a_members_verdict_decides_what_needs_approval() -> None:
 
 async def test_a_background_tool_runs_on_a_worker() -> None:
     class Worker:
-        async def execute(self, *, skill: str, tool: str, arguments: Any, timeout_s: float) -> Any:
-            return {"from": f"{skill}.{tool}"}
+        async def execute(self, *, call_id: str, tool: str, arguments: str, timeout_s: float, idempotent: bool) -> Any:
+            return Carried(content=f"{tool} with {arguments}")
 
-    assert await told(call("ponder"), ctx=context(background=Worker())) == ['{"from":"workshop.ponder"}']
+    assert await told(call("ponder"), ctx=context(background=Worker())) == ["ponder with {}"]
+
+
+async def test_a_tool_tells_how_far_it_is_and_not_too_often() -> None:
+    class Digging(Skill):
+        name = "digging"
+
+        @tool
+        async def dig(self, ctx: RunContext, meters: int) -> str:
+            """Dig."""
+            for meter in range(meters):
+                ctx.progress(meter + 1, meters, "deeper")
+            return "deep"
+
+        @tool
+        def drill(self, ctx: RunContext) -> str:
+            """Drill, in a thread."""
+            ctx.progress(0.5)
+            return "through"
+
+    reply = await ask(agent(Digging(), says=[{"calls": [call("dig", meters=500), call("drill")]}, "ok"]))
+
+    told_of = [(each.name, each.done, each.total) for each in reply.events if isinstance(each, ToolProgressed)]
+    assert sorted(told_of, key=str) == [("dig", 1, 500), ("dig", 500, 500), ("drill", 0.5, None)]
 
 
 async def test_a_long_result_is_cut_visibly() -> None:
