@@ -101,6 +101,7 @@ UNFOLD_CONSOLE = {
                     _page("Runs", "history", "console:agents_run_changelist", USAGE_READ),
                     _page("Approvals", "how_to_reg", "console:agents_approval_changelist", AGENTS_WRITE),
                     _page("Tools at work", "construction", "console:agents_toolexecution_changelist", AGENTS_WRITE),
+                    _page("Memories", "psychology", "console:agents_memory_changelist", AGENTS_WRITE),
                 ],
             },
             {
@@ -204,6 +205,7 @@ UNFOLD_STAFF = {
                     _page("Agents", "smart_toy", "admin:agents_agent_changelist"),
                     _page("Runs", "history", "admin:agents_run_changelist"),
                     _page("Tools at work", "construction", "admin:agents_toolexecution_changelist"),
+                    _page("Memories", "psychology", "admin:agents_memory_changelist"),
                 ],
             },
         ]

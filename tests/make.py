@@ -6,9 +6,10 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from agents.models import Agent, Approval, ToolExecution
-from agents.services import approvals, publishing, tool_executions
+from agents.models import Agent, Approval, Memory, ToolExecution
+from agents.services import approvals, memories, publishing, tool_executions
 from agents.services.drafts import SkillChoice
+from agents.services.memories import Of
 from agents.services.tool_executions import Asked
 from billing import budgets, disputes, tokens, top_ups
 from billing.models import Budget, Dispute, PaymentToken
@@ -104,6 +105,16 @@ def tool_execution(organization: Organization, *, tool: str = "saw") -> ToolExec
     )  # fmt: skip
     with organization_context(organization.id):
         return ToolExecution.objects.get(id=asked)
+
+
+def memory(organization: Organization, *, text: str = "Likes tea.", end_user: str = "ann") -> Memory:
+    """Something that an agent remembers of an end user of the organization's."""
+    with organization_context(organization.id):
+        kept = memories.save(
+            Of(organization_id=organization.id, agent_id=uuid4(), end_user=end_user, kind="fact"),
+            text=text, metadata={}, at_most=100, agent_organization_id=organization.id, agent_slug="butler",
+        )  # fmt: skip
+        return Memory.objects.get(id=kept)
 
 
 def agent(organization: Organization, *, skills: Sequence[SkillChoice] = (), **fields: Any) -> Agent:

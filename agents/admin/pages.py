@@ -3,16 +3,17 @@
 from agents.admin.agents import MemberAgentAdmin, StaffAgentAdmin
 from agents.admin.approvals import MemberApprovalAdmin, StaffApprovalAdmin
 from agents.admin.limits import MemberLimitAdmin, StaffLimitAdmin
+from agents.admin.memories import MemberMemoryAdmin, StaffMemoryAdmin
 from agents.admin.runs import MemberRunAdmin, StaffRunAdmin
 from agents.admin.tool_executions import MemberToolExecutionAdmin, StaffToolExecutionAdmin
-from agents.models import Agent, Approval, Run, ToolExecution
+from agents.models import Agent, Approval, Memory, Run, ToolExecution
 from tenants.models import RateLimit
 
 MEMBER_PAGES = (
     (Agent, MemberAgentAdmin), (Run, MemberRunAdmin), (Approval, MemberApprovalAdmin), (RateLimit, MemberLimitAdmin),
-    (ToolExecution, MemberToolExecutionAdmin),
+    (ToolExecution, MemberToolExecutionAdmin), (Memory, MemberMemoryAdmin),
 )  # fmt: skip
 STAFF_PAGES = (
     (Agent, StaffAgentAdmin), (Run, StaffRunAdmin), (Approval, StaffApprovalAdmin), (RateLimit, StaffLimitAdmin),
-    (ToolExecution, StaffToolExecutionAdmin),
+    (ToolExecution, StaffToolExecutionAdmin), (Memory, StaffMemoryAdmin),
 )  # fmt: skip

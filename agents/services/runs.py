@@ -2,6 +2,7 @@
 
 import time
 from functools import partial
+from typing import Any
 
 import msgspec
 from django.db import OperationalError
@@ -10,6 +11,7 @@ from agents import loader
 from agents.adapters.approvals import RunApprovals
 from agents.adapters.background import RunBackground
 from agents.adapters.http import SafeHttp
+from agents.adapters.memory import RowMemory
 from agents.adapters.meter import RunMeter
 from agents.adapters.secrets import OwnersSecrets
 from agents.adapters.storage import RowStorage
@@ -31,7 +33,7 @@ from agents.services.running import running
 from agents.services.scopes import run_caller, scope_of
 from billing import pricing
 from skills.sdk import AccessDenied, RunContext
-from skills.sdk.context import Waited
+from skills.sdk.context import RunCaller, Waited
 from skills.sdk.ports import Ports
 from skills.sdk.providers import service_tier_of
 from tenants import permissions
@@ -123,12 +125,10 @@ def _assemble(asked: Asked, agent: BaseAgent, secrets: OwnersSecrets, terms: Run
         ports=Ports(
             meter=meter,
             secrets=secrets,
-            storage=_storage(caller, version),
             http=SafeHttp(),
             tokens=tokens,
             agents=others,
-            approvals=_approvals(version, request, waited),
-            background=RunBackground(version=version, run_id=request.run_id, caller=known, waited=waited),
+            **_of_rows(asked, known, waited),
         ),
         stream=request.stream,
         messages=list(request.messages),
@@ -157,20 +157,23 @@ def _assemble(asked: Asked, agent: BaseAgent, secrets: OwnersSecrets, terms: Run
     )
 
 
-def _approvals(version: Resolved, request: RunRequest, waited: Waited) -> RunApprovals:
-    return RunApprovals(
-        organization_id=version.organization_id,
-        agent_id=version.agent_id,
-        agent_slug=version.slug,
-        run_id=request.run_id,
-        waited=waited,
-    )
-
-
-def _storage(caller: Caller, version: Resolved) -> RowStorage:
-    return RowStorage(
-        caller_id=caller.organization_id, agent_id=version.agent_id, agent_organization_id=version.organization_id
-    )
+def _of_rows(asked: Asked, known: RunCaller, waited: Waited) -> dict[str, Any]:
+    """The ports that keep what they do in rows."""
+    version, run_id, caller_id = asked.version, asked.request.run_id, asked.caller.organization_id
+    return {
+        "storage": RowStorage(
+            caller_id=caller_id, agent_id=version.agent_id, agent_organization_id=version.organization_id
+        ),
+        "memory": RowMemory(version=version, caller_id=caller_id, end_user=known.end_user),
+        "approvals": RunApprovals(
+            organization_id=version.organization_id,
+            agent_id=version.agent_id,
+            agent_slug=version.slug,
+            run_id=run_id,
+            waited=waited,
+        ),
+        "background": RunBackground(version=version, run_id=run_id, caller=known, waited=waited),
+    }
 
 
 def _tokens(payer: Payer, version: Resolved, meter: RunMeter) -> RunTokens:

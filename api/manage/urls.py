@@ -6,7 +6,7 @@ from typing import Any
 from django.urls import URLPattern, path
 from rest_framework.serializers import Serializer
 
-from api.manage.agents import approvals, handoffs, tool_executions
+from api.manage.agents import approvals, end_users, handoffs, tool_executions
 from api.manage.billing import (
     books,
     budgets,
@@ -42,6 +42,8 @@ def _decision(noun: str, decide: Callable[..., str]) -> URLPattern:
 
 urlpatterns: list[URLPattern] = [
     path("agents/handoffs", handoffs.Handoffs.as_view()),
+    path("privacy/export", end_users.Export.as_view()),
+    path("privacy/erase", end_users.Erasure.as_view()),
     path("tool-executions", tool_executions.ToolExecutions.as_view()),
     path("tool-executions/<uuid:execution_id>", tool_executions.ToolExecution.as_view()),
     path("tool-executions/<uuid:execution_id>/cancel", tool_executions.Cancellation.as_view()),

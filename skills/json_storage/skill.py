@@ -1,6 +1,5 @@
 """JSON values kept from one conversation to the next."""
 
-import hashlib
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -61,7 +60,4 @@ class JsonStorageSkill(Skill):
         return f"Deleted {key}." if was_there else f"Nothing was kept under {key}."
 
     def _space(self, ctx: RunContext) -> str:
-        user = ctx.caller.end_user
-        if self.options.shared or not user:
-            return self.name
-        return f"{self.name}:{hashlib.sha256(user.encode()).hexdigest()[:32]}"
+        return self.name if self.options.shared else ctx.caller.namespace(self.name)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, Literal
 
 from skills.sdk.ports import Ports
@@ -25,6 +26,15 @@ class RunCaller:
     user_id: str | None = None
     end_user: str | None = None
     conversation_id: str | None = None
+
+    def namespace(self, name: str) -> str:
+        """A namespace of the storage for this end user alone, or for all of the organization's if none is named.
+
+        What is kept in it is exported and erased with the end user.
+        """
+        if not self.end_user:
+            return name
+        return f"{name}:{sha256(self.end_user.encode(errors='replace')).hexdigest()[:32]}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ A port that is not built yet, or not offered here, raises NotAvailable and says 
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -159,18 +159,39 @@ class Models(Protocol):
         ...
 
 
+class Remembered(msgspec.Struct, frozen=True, kw_only=True):
+    """A memory. `similarity` (−1 to 1) says how near it is to what was searched for, where that was asked."""
+
+    id: str
+    text: str
+    metadata: Mapping[str, Any]
+    created_at: datetime
+    similarity: float | None = None
+
+
 class Memory(Protocol):
-    """What is remembered for one end user of one agent."""
+    """What is remembered for one end user of one agent, by kinds.
 
-    async def save(self, *, kind: str, text: str, metadata: Mapping[str, Any]) -> str:
-        """Keep a memory; answers its id."""
+    Every method raises ToolFailed for a caller who does not say for which end user it calls.
+    """
+
+    async def save(self, *, kind: str, text: str, metadata: Mapping[str, Any] = {}, at_most: int) -> str:
+        """Keep a memory; answers its id. The same text is kept once; beyond `at_most` the oldest is forgotten."""
         ...
 
-    async def search(self, *, kind: str, query: str, limit: int) -> Sequence[Mapping[str, Any]]:
-        """The memories nearest to the query, best first."""
+    async def search(self, *, kind: str, query: str, limit: int, min_similarity: float = 0.0) -> Sequence[Remembered]:
+        """The memories that fit the query best, by words and by meaning, best first."""
         ...
 
-    async def delete(self, *, id: str) -> bool:
+    async def latest(self, *, kind: str, limit: int) -> Sequence[Remembered]:
+        """The memories that were kept last, the latest first."""
+        ...
+
+    async def count(self, *, kind: str) -> int:
+        """How many there are."""
+        ...
+
+    async def delete(self, *, kind: str, id: str) -> bool:
         """Forget one memory; whether there was one."""
         ...
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from skills.sdk.context import RunCaller, RunContext, Scope, current_run
 from skills.sdk.errors import BudgetExhausted, NotAvailable, ToolFailed
-from skills.sdk.ports import Credential, Ports, TurnBudget
+from skills.sdk.ports import Credential, Ports, Remembered, TurnBudget
 from skills.sdk.schema import Arguments
 from skills.sdk.secret import Secret
 from skills.sdk.skill import Skill
@@ -107,6 +107,45 @@ class MemoryStorage:
 
     def _now(self) -> datetime:
         return self.now or datetime.now(UTC)
+
+
+@dataclass(kw_only=True)
+class ListedMemory:
+    """Remembers in a list, and finds what shares a word with what is asked for."""
+
+    kept: list[tuple[str, Remembered]] = field(default_factory=list)
+
+    async def save(self, *, kind: str, text: str, metadata: Mapping[str, Any] = {}, at_most: int) -> str:
+        """Keep a memory, the same text once."""
+        for memory in await self.latest(kind=kind, limit=len(self.kept)):
+            if memory.text == text:
+                return memory.id
+        made = Remembered(id=str(uuid4()), text=text, metadata=dict(metadata), created_at=datetime.now(UTC))
+        self.kept.append((kind, made))
+        for old in (await self.latest(kind=kind, limit=len(self.kept)))[at_most:]:
+            self.kept.remove((kind, old))
+        return made.id
+
+    async def search(self, *, kind: str, query: str, limit: int, min_similarity: float = 0.0) -> Sequence[Remembered]:
+        """Those with most words in common, best first."""
+        asked = set(query.casefold().split())
+        common = {id(each): len(asked & set(each.text.casefold().split())) for _, each in self.kept}
+        fitting = [each for space, each in self.kept if space == kind and common[id(each)]]
+        return sorted(fitting, key=lambda each: -common[id(each)])[:limit]
+
+    async def latest(self, *, kind: str, limit: int) -> Sequence[Remembered]:
+        """The latest first."""
+        return [each for space, each in reversed(self.kept) if space == kind][:limit]
+
+    async def count(self, *, kind: str) -> int:
+        """How many there are."""
+        return sum(space == kind for space, _ in self.kept)
+
+    async def delete(self, *, kind: str, id: str) -> bool:
+        """Forget one; whether there was one."""
+        before = len(self.kept)
+        self.kept = [(space, each) for space, each in self.kept if (space, each.id) != (kind, id)]
+        return len(self.kept) < before
 
 
 @dataclass(kw_only=True)

@@ -31,6 +31,7 @@ def us(acme: Organization) -> Client:
     make.published(acme)
     make.approval(acme)
     make.tool_execution(acme)
+    make.memory(acme)
     make.key(acme)
     make.payment_token(acme)
     make.budget(acme, 10**9)
@@ -194,7 +195,7 @@ def test_their_organization_cannot_be_chosen(us: Client, neighbour: Neighbour) -
 
 
 def deletable(model: type[Model]) -> bool:
-    return model.__name__ in {"ProviderCredential", "Membership", "RateLimit"}
+    return model.__name__ in {"Memory", "ProviderCredential", "Membership", "RateLimit"}
 
 
 def _changelist(client: Client, model: type[Model]) -> Any:

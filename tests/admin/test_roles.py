@@ -24,6 +24,7 @@ READS = {
     "run": BUILDERS | {Role.BILLING},
     "approval": BUILDERS,
     "toolexecution": BUILDERS,
+    "memory": BUILDERS,
     "apikey": BUILDERS,
     "ratelimit": MANAGERS,
     "providercredential": BUILDERS,
@@ -47,7 +48,7 @@ ADDS = {
     "providercredential": MANAGERS,
     "membership": MANAGERS,
 }
-DELETES = {"providercredential": MANAGERS, "membership": MANAGERS}
+DELETES = {"memory": BUILDERS, "providercredential": MANAGERS, "membership": MANAGERS}
 PAGES = {str(model._meta.model_name): model for model in console._registry}
 
 
