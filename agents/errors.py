@@ -64,6 +64,18 @@ class TooManyToolExecutions(AgentsError):
     """The organization has as many calls of tools on workers as it may."""
 
 
+class MCPServerNotFound(AgentsError):
+    """There is no such MCP server, or not for this organization."""
+
+
+class WrongMCPServer(AgentsError):
+    """An MCP server that cannot be; `field` is what is wrong about it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class InvalidRange(AgentsError):
     """What is asked for lies in a span of time that has no beginning before its end, or is too long to add up."""
 

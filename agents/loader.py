@@ -19,9 +19,11 @@ from agents.runtime.agent import BaseAgent, RunLimits
 from agents.runtime.answering import Candidate
 from agents.sampling import Limits
 from agents.selectors import Resolved
+from agents.services import mcp_servers
 from skills import registry
 from skills.sdk import ModelSkill, Skill
 from skills.sdk.errors import InvalidAgent
+from skills.sdk.served import ServedSkill
 from tenants import notify
 from tenants.context import organization_context
 from tenants.threads import in_thread
@@ -78,6 +80,9 @@ async def _load(version: Resolved | Loadable) -> BaseAgent:
 def _build(version: Resolved | Loadable) -> BaseAgent:
     row = AgentVersion.objects.get(id=version.version_id)
     skills = {item["name"]: _skill(item["name"], item["options"]) for item in row.skills}
+    for skill in skills.values():
+        if isinstance(skill, ServedSkill):
+            skill.served = mcp_servers.served(getattr(skill.options, skill.server_names))
     model_skill = _serving(row.model, skills)
     try:
         return BaseAgent.build(

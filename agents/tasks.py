@@ -4,7 +4,7 @@ from uuid import UUID
 
 from celery import shared_task
 
-from agents.services import approvals, housekeeping, tool_executions, tool_worker
+from agents.services import approvals, housekeeping, mcp_servers, tool_executions, tool_worker
 
 
 @shared_task
@@ -41,3 +41,9 @@ def sweep_tool_executions() -> int:
 def purge_tool_executions() -> int:
     """Remove what tools returned long ago."""
     return tool_executions.purge()
+
+
+@shared_task
+def look_at_mcp_servers() -> int:
+    """Ask MCP servers whether they are what was approved."""
+    return mcp_servers.look_at_all()

@@ -48,7 +48,7 @@ def main() -> None:
         found = {"memories": float(asked.memories), "fill_s": fill_s}
         for who, end_user, many in (("many", "many", asked.memories // 10), ("few", "user 7", FEW)):
             found |= {f"{who}_{name}": value for name, value in _search(organization.id, agent, end_user, many).items()}
-        some = Memory.objects.values_list("id", flat=True).first()
+        (some,) = Memory.objects.values_list("id", flat=True)[:1]
         times = [_seconds(lambda: Memory.objects.values_list("text").get(id=some)) for _ in range(SEARCHES)]
         found["bare_p50_ms"] = statistics.median(times) * 1_000
     found["vector_ms"] = _seconds(lambda: [similarity.vector_of(_sentence(n, drawn)) for n in range(SEARCHES)]) * 5

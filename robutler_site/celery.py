@@ -25,6 +25,7 @@ CLOSE_MONTHS_SECONDS = 1_800
 SEND_PAYOUTS_SECONDS = 60
 PURGE_SECONDS = 300
 SWEEP_TOOLS_SECONDS = 15
+LOOK_SECONDS = 900
 ROLLUP_SECONDS = 10
 SWEEP_TOKENS_SECONDS = 10
 GRANTS_SECONDS = 60
@@ -127,6 +128,7 @@ def _schedule() -> dict[str, Any]:
         "close-abandoned-runs": _housekeeping("agents.tasks.close_abandoned_runs", CLOSE_RUNS_SECONDS),
         "expire-approvals": _housekeeping("agents.tasks.expire_approvals", CLOSE_RUNS_SECONDS),
         "sweep-tool-executions": _housekeeping("agents.tasks.sweep_tool_executions", SWEEP_TOOLS_SECONDS),
+        "look-at-mcp-servers": _housekeeping("agents.tasks.look_at_mcp_servers", LOOK_SECONDS),
         "purge-tool-executions": _housekeeping("agents.tasks.purge_tool_executions", CHECK_ALL_SECONDS),
         "purge-expired-items": _housekeeping("agents.tasks.purge_expired_items", PURGE_SECONDS),
     }

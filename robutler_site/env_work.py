@@ -23,4 +23,9 @@ class WorkEnvironment(SocketEnvironment):
     background_tools: int = Field(
         50, ge=1, le=10_000, description="Most tools that wait or work on workers for one organization."
     )
+    mcp_commands: dict[str, list[str]] = Field(
+        {},
+        description="MCP servers that the operator runs here for agents, as JSON: a name and its command, in parts. "
+        "No member of an organization can add to them.",
+    )
     background_days: int = Field(7, ge=1, le=365, description="How many days what such a tool returned is kept.")

@@ -3,6 +3,7 @@
 from agents.models.agent import Agent
 from agents.models.approval import Approval
 from agents.models.idempotent_answer import IdempotentAnswer
+from agents.models.mcp_server import MCPServer
 from agents.models.memory import Memory
 from agents.models.run import Run, RunContent
 from agents.models.skill_config import SkillConfig
@@ -15,6 +16,7 @@ __all__ = [
     "AgentVersion",
     "Approval",
     "IdempotentAnswer",
+    "MCPServer",
     "Memory",
     "Run",
     "RunContent",

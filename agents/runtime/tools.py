@@ -15,7 +15,7 @@ from agents.runtime.results import content_of
 from skills.sdk.calls import Content, ToolCall
 from skills.sdk.context import RunContext, Scope
 from skills.sdk.errors import BudgetExhausted, SkillError, ToolFailed, ToolTimedOut
-from skills.sdk.schema import Arguments
+from skills.sdk.schema import Arguments, GivenArguments, arguments_of
 from skills.sdk.specs import NANOS_PER_CREDIT, PricingInfo, PricingSpec, ToolSpec
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class BoundTool:
     scope: Scope
     spec: ToolSpec
     method: Callable[..., Any]
-    arguments: Arguments
+    arguments: Arguments | GivenArguments
     pricing: PricingSpec | None = None
     definition: Mapping[str, Any]
     """As it is offered to a model, in Chat Completions shape."""
@@ -49,7 +49,7 @@ def bind(
     method: Callable[..., Any], *, spec: ToolSpec, pricing: PricingSpec | None, skill: str, scope: Scope
 ) -> BoundTool:
     """Make a tool of a skill's method; raises TypeError when a parameter has no JSON schema, or its price no method."""
-    arguments = Arguments(method)
+    arguments = arguments_of(method)
     function = {"name": spec.name, "description": spec.description, "parameters": arguments.schema}
     return BoundTool(
         name=spec.name,

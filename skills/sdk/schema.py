@@ -62,6 +62,32 @@ class Arguments:
         return _strict(deepcopy(self.schema))
 
 
+class GivenArguments:
+    """Arguments that somebody else's schema describes, handed on as they are: who wrote it checks them.
+
+    A function has them as `__robutler_arguments__`; it takes `ctx` and all of them in one mapping, `arguments`.
+    """
+
+    context_parameter: str | None = "ctx"
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self.schema = dict(schema)
+
+    def parse(self, raw: str) -> dict[str, Any]:
+        """What the model wrote, if it is an object; raises a ToolRetry if not."""
+        return self.check(parsed_object(raw))
+
+    def check(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The object, as one argument."""
+        return {"arguments": dict(given)}
+
+
+def arguments_of(function: Callable[..., Any]) -> Arguments | GivenArguments:
+    """What the function takes: as its type hints say, or as it was given."""
+    given: GivenArguments | None = getattr(function, "__robutler_arguments__", None)
+    return Arguments(function) if given is None else given
+
+
 def parsed_object(raw: str) -> dict[str, Any]:
     """The JSON object that a model wrote as a call's arguments; nothing at all counts as an empty one."""
     try:

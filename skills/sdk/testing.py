@@ -11,7 +11,7 @@ from uuid import uuid4
 from skills.sdk.context import RunCaller, RunContext, Scope, current_run
 from skills.sdk.errors import BudgetExhausted, NotAvailable, ToolFailed
 from skills.sdk.ports import Credential, Ports, Remembered, TurnBudget
-from skills.sdk.schema import Arguments
+from skills.sdk.schema import arguments_of
 from skills.sdk.secret import Secret
 from skills.sdk.skill import Skill
 from skills.sdk.specs import ToolSpec, in_credits
@@ -224,7 +224,7 @@ async def run_tool(skill: Skill, tool: str, /, *, ctx: RunContext | None = None,
     ctx = ctx or context()
     for method, specs in skill.members():
         if any(isinstance(spec, ToolSpec) and spec.name == tool for spec in specs):
-            declared = Arguments(method)
+            declared = arguments_of(method)
             given = declared.check(arguments)
             if declared.context_parameter is not None:
                 given[declared.context_parameter] = ctx

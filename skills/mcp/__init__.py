@@ -1,0 +1,5 @@
+"""Lets an agent use the tools of MCP servers."""
+
+from skills.mcp.skill import McpSkill
+
+__all__ = ["McpSkill"]
