@@ -111,6 +111,7 @@ UNFOLD_CONSOLE = {
                     _page("API keys", "key", "console:tenants_apikey_changelist", KEYS_WRITE),
                     _page("Limits", "speed", "console:tenants_ratelimit_changelist", LIMITS_WRITE),
                     _page("Credentials", "lock", "console:tenants_providercredential_changelist", AGENTS_WRITE),
+                    _page("MCP servers", "hub", "console:agents_mcpserver_changelist", AGENTS_WRITE),
                     _page("Team", "group", "console:tenants_membership_changelist", MEMBERS_WRITE),
                     _page("Audit log", "policy", "console:tenants_auditevent_changelist", AUDIT_READ),
                 ],
@@ -206,6 +207,7 @@ UNFOLD_STAFF = {
                     _page("Runs", "history", "admin:agents_run_changelist"),
                     _page("Tools at work", "construction", "admin:agents_toolexecution_changelist"),
                     _page("Memories", "psychology", "admin:agents_memory_changelist"),
+                    _page("MCP servers", "hub", "admin:agents_mcpserver_changelist"),
                 ],
             },
         ]

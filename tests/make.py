@@ -6,7 +6,7 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from agents.models import Agent, Approval, Memory, ToolExecution
+from agents.models import Agent, Approval, MCPServer, Memory, ToolExecution
 from agents.services import approvals, memories, publishing, tool_executions
 from agents.services.drafts import SkillChoice
 from agents.services.memories import Of
@@ -115,6 +115,15 @@ def memory(organization: Organization, *, text: str = "Likes tea.", end_user: st
             text=text, metadata={}, at_most=100, agent_organization_id=organization.id, agent_slug="butler",
         )  # fmt: skip
         return Memory.objects.get(id=kept)
+
+
+def mcp_server(organization: Organization, *, name: str = "moody", words: str = "Adds.") -> MCPServer:
+    """An MCP server that was looked at, of which nothing was approved."""
+    seen = [{"name": "add", "description": words, "schema": {"type": "object"}}]
+    with organization_context(organization.id):
+        return MCPServer.objects.create(
+            organization_id=organization.id, name=name, url="https://mcp.example.com/", seen=seen, state="changed",
+        )  # fmt: skip
 
 
 def agent(organization: Organization, *, skills: Sequence[SkillChoice] = (), **fields: Any) -> Agent:

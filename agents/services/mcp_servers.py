@@ -67,6 +67,28 @@ def check(server: MCPServer) -> None:
         raise WrongMCPServer("url", str(error)) from None
 
 
+def save(server: MCPServer) -> None:
+    """Keep a server that was checked. One that is somewhere else than before has to be approved anew."""
+    with atomic():
+        before = MCPServer.objects.filter(pk=server.pk).first()
+        if before is not None and (before.url, before.transport) != (server.url, server.transport):
+            server.approved, server.seen, server.state = [], [], MCPState.NEW
+        server.save()
+        audit.record(
+            action="mcp_server.saved", object=server, organization_id=server.organization_id,
+            detail={"url": server.url, "transport": server.transport, "enabled": server.enabled},
+        )  # fmt: skip
+        changed(server)
+
+
+def remove(server: MCPServer) -> None:
+    """Forget a server; agents that name it cannot be loaded any more."""
+    with atomic():
+        audit.record(action="mcp_server.removed", object=server, organization_id=server.organization_id)
+        changed(server)
+        server.delete()
+
+
 def compared(server: MCPServer) -> Sequence[Compared]:
     """Each tool of a server, as it was approved and as it is."""
     approved, seen = _by_name(server.approved), _by_name(server.seen)

@@ -57,6 +57,7 @@ def planted() -> Neighbour:
             "agent": agent,
             "approval": make.approval(globex, tool=canary),
             "toolexecution": make.tool_execution(globex, tool=canary),
+            "mcpserver": make.mcp_server(globex, name=canary, words=canary),
             "memory": make.memory(globex, text=canary, end_user=canary),
             "run": run_of(globex, run_id),
             "apikey": key,

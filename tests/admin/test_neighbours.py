@@ -32,6 +32,7 @@ def us(acme: Organization) -> Client:
     make.approval(acme)
     make.tool_execution(acme)
     make.memory(acme)
+    make.mcp_server(acme)
     make.key(acme)
     make.payment_token(acme)
     make.budget(acme, 10**9)
@@ -195,7 +196,7 @@ def test_their_organization_cannot_be_chosen(us: Client, neighbour: Neighbour) -
 
 
 def deletable(model: type[Model]) -> bool:
-    return model.__name__ in {"Memory", "ProviderCredential", "Membership", "RateLimit"}
+    return model.__name__ in {"MCPServer", "Memory", "ProviderCredential", "Membership", "RateLimit"}
 
 
 def _changelist(client: Client, model: type[Model]) -> Any:

@@ -25,6 +25,7 @@ READS = {
     "approval": BUILDERS,
     "toolexecution": BUILDERS,
     "memory": BUILDERS,
+    "mcpserver": BUILDERS,
     "apikey": BUILDERS,
     "ratelimit": MANAGERS,
     "providercredential": BUILDERS,
@@ -39,6 +40,7 @@ READS = {
     "statement": {Role.OWNER, Role.BILLING},
 }
 ADDS = {
+    "mcpserver": BUILDERS,
     "dispute": {Role.OWNER, Role.BILLING},
     "budget": {Role.OWNER, Role.BILLING},
     "paymenttoken": {Role.OWNER, Role.BILLING},
@@ -48,7 +50,7 @@ ADDS = {
     "providercredential": MANAGERS,
     "membership": MANAGERS,
 }
-DELETES = {"memory": BUILDERS, "providercredential": MANAGERS, "membership": MANAGERS}
+DELETES = {"memory": BUILDERS, "mcpserver": BUILDERS, "providercredential": MANAGERS, "membership": MANAGERS}
 PAGES = {str(model._meta.model_name): model for model in console._registry}
 
 

@@ -91,7 +91,7 @@ def picture() -> CallToolResult:
 def sell(price: str) -> CallToolResult:
     """Sell something, at a price of its own."""
     meta: dict[str, Any] = {"_metering": {"credits": price, "reason": "one thing"}}
-    return CallToolResult(content=[TextContent(type="text", text="Sold.")], _meta=meta)
+    return CallToolResult(content=[TextContent(type="text", text="Sold.")], meta=meta)
 
 
 if __name__ == "__main__":
