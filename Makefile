@@ -54,7 +54,7 @@ docs: $(VENV)/development.stamp ## Write the generated reference pages
 lock: $(PY) $(UV) ## Compile the lock files from pyproject.toml (ARGS="--upgrade-package django")
 	$(COMPILE) $(ARGS) pyproject.toml --output-file requirements.lock
 	$(COMPILE) $(ARGS) pyproject.toml --all-extras --group dev --constraint requirements.lock --output-file requirements-dev.lock
-	for client in tests/live/clients/*.in; do $(COMPILE) $(ARGS) $$client --output-file $${client%.in}.lock || exit 1; done
+	for client in tests/live/clients/*.in tests/live/mcp/*.in; do $(COMPILE) $(ARGS) $$client --output-file $${client%.in}.lock || exit 1; done
 
 clean: ## Remove what was made, except the data in var/
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.* htmlcov staticfiles

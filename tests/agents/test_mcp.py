@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,16 +41,15 @@ class Place:
         (self.room / "mood").write_text(words)
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Generator[Place]:
+@contextmanager
+def running(room: Path, transport: str, path: str) -> Generator[Place]:
     """A real server on a real port."""
-    room = tmp_path_factory.mktemp("mcp")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
     with (room / "log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fakes.mcp_server", str(port)],
+            [sys.executable, "-m", "tests.fakes.mcp_server", str(port), transport],
             env={**os.environ, "MCP_ROOM": str(room)},
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -59,10 +59,19 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Generator[Place]:
         with socket.socket() as asking:
             return asking.connect_ex(("127.0.0.1", port)) == 0
 
-    assert eventually(listens, within_s=START_S), (room / "log").read_text()
-    yield Place(url=f"http://127.0.0.1:{port}/mcp", room=room)
-    process.kill()
-    process.wait(10)
+    try:
+        assert eventually(listens, within_s=START_S), (room / "log").read_text()
+        yield Place(url=f"http://127.0.0.1:{port}{path}", room=room)
+    finally:
+        process.kill()
+        process.wait(10)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Generator[Place]:
+    """Over streamable HTTP."""
+    with running(tmp_path_factory.mktemp("mcp"), "streamable-http", "/mcp") as started:
+        yield started
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +114,16 @@ async def test_a_tool_that_was_approved_is_used_under_its_servers_name(acme: Org
     assert (finished.ok, finished.content) == (True, "42")
     assert row.state == "ready"
     assert [each["name"] for each in row.approved] == ["add"]
+
+
+async def test_the_older_transport_works_as_well(acme: Organization, tmp_path: Path) -> None:
+    with running(tmp_path, "sse", "/sse") as old:
+        outbound.configure(allow=[old.url.removeprefix("http://").removesuffix("/sse")])
+        await in_thread(known, acme, old.url, "add", transport="sse")
+
+        finished = await used(acme, "moody__add", one=40, other=2)
+
+    assert (finished.ok, finished.content) == (True, "42")
 
 
 async def test_an_empty_list_means_none_and_what_was_not_approved_is_absent(acme: Organization, place: Place) -> None:

@@ -11,7 +11,7 @@ from tests.live.books import Books
 from tests.live.cast import CREDIT_NANOS, PROVIDER, Cast
 from tests.live.server import LiveServer
 
-collect_ignore = ["clients", "node"]  # what runs there runs in environments of its own
+collect_ignore = ["clients", "mcp", "node"]  # what runs there runs in environments of its own
 
 Start = Callable[..., LiveServer]
 

@@ -33,14 +33,7 @@ Cases = list[dict[str, str]]
 
 def python_cases(client: str, *, seat: Mapping[str, str], report: Path) -> Cases:
     """Run the cases of a Python client in its environment; answers how each of them went."""
-    lock = CLIENTS / f"{client}.lock"
-    with _environment(client, lock.read_bytes()) as home:
-        if not (home / "made").exists():
-            python = home / "bin" / "python"
-            _make([sys.executable, "-m", "uv", "venv", "--quiet", "--clear", "--python", sys.executable, str(home)])
-            sync = [sys.executable, "-m", "uv", "pip", "sync", "--quiet", "--require-hashes", "--python", str(python)]
-            _make([*sync, str(lock)])
-            (home / "made").touch()
+    home = python_home(CLIENTS / f"{client}.lock")
     command = [str(home / "bin" / "python"), "-m", "pytest", "-c", str(CLIENTS / "pytest.ini"), "--quiet"]
     stem = client.replace("-", "_")
     files = [str(file) for kind in ("", "_standard") for file in CLIENTS.glob(f"{stem}{kind}_cases.py")]
@@ -49,16 +42,34 @@ def python_cases(client: str, *, seat: Mapping[str, str], report: Path) -> Cases
 
 def node_cases(client: str, *, seat: Mapping[str, str], report: Path) -> Cases:
     """Run the cases of a Node client; all of them share one environment."""
+    home = node_home(NODE)
+    command = ["node", "--test", "--test-reporter=./report.mjs", "--test-timeout=60000", f"{client}.cases.mjs"]
+    return _run(command, directory=home, seat=seat, report=report)
+
+
+def python_home(lock: Path) -> Path:
+    """An environment with what a lock file says."""
+    with _environment(lock.stem, lock.read_bytes()) as home:
+        if not (home / "made").exists():
+            python = home / "bin" / "python"
+            _make([sys.executable, "-m", "uv", "venv", "--quiet", "--clear", "--python", sys.executable, str(home)])
+            sync = [sys.executable, "-m", "uv", "pip", "sync", "--quiet", "--require-hashes", "--python", str(python)]
+            _make([*sync, str(lock)])
+            (home / "made").touch()
+    return home
+
+
+def node_home(folder: Path) -> Path:
+    """A copy of a folder, with what its package-lock.json says."""
     for program in ("node", "npm"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed.")
-    with _environment("node", (NODE / "package-lock.json").read_bytes()) as home:
-        shutil.copytree(NODE, home, dirs_exist_ok=True)
+    with _environment(folder.name, (folder / "package-lock.json").read_bytes()) as home:
+        shutil.copytree(folder, home, dirs_exist_ok=True)
         if not (home / "made").exists():
             _make(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], directory=home)
             (home / "made").touch()
-    command = ["node", "--test", "--test-reporter=./report.mjs", "--test-timeout=60000", f"{client}.cases.mjs"]
-    return _run(command, directory=home, seat=seat, report=report)
+    return home
 
 
 @contextmanager
