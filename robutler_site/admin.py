@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from unfold.forms import AuthenticationForm
 from unfold.sites import UnfoldAdminSite
 
+from agents.admin import catalogue, templates
 from agents.admin import pages as agent_pages
 from billing.admin import dashboard
 from billing.admin import pages as billing_pages
@@ -78,6 +79,10 @@ class ConsoleSite(Site):
     def has_permission(self, request: HttpRequest) -> bool:
         """Members with a seat in an active organization; being staff opens nothing here."""
         return bool(request.user.is_active) and getattr(request, "seat", None) is not None
+
+    def get_urls(self) -> list[Any]:
+        """The catalogue and the templates come before the pages of models."""
+        return [*catalogue.addresses(self), *templates.addresses(self), *super().get_urls()]
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         return super().index(request, {**(extra_context or {}), **home.of_organization(request)})

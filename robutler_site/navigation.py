@@ -98,6 +98,8 @@ UNFOLD_CONSOLE = {
                 "separator": True,
                 "items": [
                     _page("Agents", "smart_toy", "console:agents_agent_changelist", AGENTS_READ),
+                    _page("Templates", "auto_awesome", "console:templates", AGENTS_WRITE),
+                    _page("Skills", "extension", "console:skills", AGENTS_READ),
                     _page("Runs", "history", "console:agents_run_changelist", USAGE_READ),
                     _page("Approvals", "how_to_reg", "console:agents_approval_changelist", AGENTS_WRITE),
                     _page("Tools at work", "construction", "console:agents_toolexecution_changelist", AGENTS_WRITE),

@@ -14,6 +14,7 @@ from unfold.decorators import display
 
 from agents.errors import MCPServerNotFound, WrongMCPServer
 from agents.models import MCPServer
+from agents.models.mcp_server import MCPState
 from agents.services import mcp_servers
 from tenants.admin.seats import MemberAdmin, StaffRecordAdmin, allows, seat_of, uuid_or_404
 from tenants.models import ProviderCredential
@@ -130,6 +131,8 @@ class MemberMCPServerAdmin(ServerColumns, MemberAdmin):
             raise Http404 from None
         if server.error:
             messages.error(request, f"{server.name} cannot be used: {server.error}")
+        elif server.state == MCPState.CHANGED:
+            messages.warning(request, f"{server.name} offers something else than was approved: see below.")
         else:
             messages.success(request, f"{server.name}: {len(server.approved)} of {len(server.seen)} tools approved.")
         return HttpResponseRedirect(reverse("console:agents_mcpserver_change", args=(server_id,)))

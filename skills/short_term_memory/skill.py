@@ -68,7 +68,7 @@ class ShortTermMemorySkill(Skill):
         return list(await self._kept(ctx))[-limit:]
 
     @tool(idempotent=True)
-    async def clear_memory(self, ctx: RunContext) -> str:
+    async def clear_conversation(self, ctx: RunContext) -> str:
         """Forget what was said in earlier requests of this conversation."""
         if not ctx.caller.conversation_id:
             raise ToolFailed("This conversation has no id, so nothing of it is kept.")
@@ -76,7 +76,7 @@ class ShortTermMemorySkill(Skill):
         return "Forgotten."
 
     @tool(idempotent=True, reads_private=True)
-    async def get_memory_stats(self, ctx: RunContext) -> dict[str, int]:
+    async def get_conversation_stats(self, ctx: RunContext) -> dict[str, int]:
         """Return how many messages of this conversation are kept, and how many may be."""
         return {"messages": len(await self._kept(ctx)), "at_most": self.options.max_messages}
 

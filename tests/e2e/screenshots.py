@@ -90,6 +90,9 @@ def _shoot(page: Page, address: str, path: Path) -> None:
 def _addresses(page: Page, site: str) -> dict[str, str]:
     """The home page, and of every model in the sidebar its list, its form and its first row."""
     found = {"home": f"/{site}/"}
+    if site == "console":
+        found |= {"skills": "/console/skills/", "skill": "/console/skills/long_term_memory/"}
+        found["templates"] = "/console/templates/"
     links = page.eval_on_selector_all(
         "#nav-sidebar a, aside a", "links => links.map(link => link.getAttribute('href'))"
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from agents.runtime.assembly import Members
 from skills.long_term_memory import LongTermMemorySkill
 from skills.sdk import RunContext, RunOutcome, ToolRetry
 from skills.sdk.testing import ListedMemory, MemoryStorage, context, run_tool
@@ -87,8 +88,8 @@ async def test_a_conversation_with_an_id_need_not_repeat_itself() -> None:
     assert [message["content"] for message in again.messages] == [
         *("Be kind.", "My name is Ann.", "Hello Ann.", "What is my name?", "Ann.")
     ]
-    assert (await run_tool(skill, "get_memory_stats", ctx=again))["messages"] == 4
-    await run_tool(skill, "clear_memory", ctx=again)
+    assert (await run_tool(skill, "get_conversation_stats", ctx=again))["messages"] == 4
+    await run_tool(skill, "clear_conversation", ctx=again)
     assert await run_tool(skill, "get_recent_messages", ctx=again) == []
 
 
@@ -143,3 +144,9 @@ async def test_what_the_user_says_last_is_never_left_out() -> None:
     await skill.shorten(ctx)
 
     assert [message["content"][0] for message in ctx.messages] == ["c"]
+
+
+def test_an_agent_may_have_all_of_them() -> None:
+    skills = {skill.name: skill() for skill in (ShortTermMemorySkill, LongTermMemorySkill, VectorMemorySkill)}
+
+    assert len(Members.of(skills).tools) == 11
