@@ -44,7 +44,10 @@ def _for_readers(site: AdminSite, view: Any) -> Any:
 
 
 def _all(site: AdminSite, request: HttpRequest) -> HttpResponse:
-    shown = [(name, inspect.getdoc(skill) or "", len(list(tools_of(skill)))) for name, skill in offered_skills()]
+    shown = [
+        (name, (inspect.getdoc(skill) or "").partition("\n\n")[0], len(list(tools_of(skill))))
+        for name, skill in offered_skills()
+    ]
     context = {**site.each_context(request), "title": "Skills", "skills": shown}
     return TemplateResponse(request, "console/skills.html", context)
 
