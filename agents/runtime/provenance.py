@@ -5,31 +5,28 @@ such text and something private may not send anything out; what cannot be undone
 """
 
 from agents.runtime.tools import BoundTool
+from skills.sdk.context import Seen
 from skills.sdk.errors import ToolFailed
 
 
 class Provenance:
     """The sources of one run, as far as they matter."""
 
-    def __init__(self) -> None:
-        self._untrusted: str | None = None
-        self._private: str | None = None
+    def __init__(self, seen: Seen) -> None:
+        self._seen = seen
 
     def check(self, tool: BoundTool) -> None:
         """Raise ToolFailed for a call that could carry private things out on a stranger's word."""
-        if tool.spec.egress and self._untrusted is not None and self._private is not None:
+        if tool.spec.egress and self._seen.untrusted is not None and self._seen.private is not None:
             raise ToolFailed(
-                f"{tool.name} sends something out, and this run has read what others wrote ({self._untrusted}) as well "
-                f"as something private ({self._private}). So it is not carried out. Answer without it."
+                f"{tool.name} sends something out, and this run has read what others wrote ({self._seen.untrusted}) "
+                f"as well as something private ({self._seen.private}). So it is not carried out. Answer without it."
             )
 
     def needs_approval(self, tool: BoundTool) -> bool:
         """Whether a person has to say yes first."""
-        return tool.spec.requires_approval or (tool.spec.irreversible and self._untrusted is not None)
+        return tool.spec.requires_approval or (tool.spec.irreversible and self._seen.untrusted is not None)
 
     def note(self, tool: BoundTool) -> None:
         """The run has seen what this tool answered."""
-        if tool.spec.ingests_untrusted:
-            self._untrusted = self._untrusted or tool.name
-        if tool.spec.reads_private:
-            self._private = self._private or tool.name
+        self._seen.note(tool.name, untrusted=tool.spec.ingests_untrusted, private=tool.spec.reads_private)

@@ -47,7 +47,7 @@ class Toolbox:
             *client_tools,
         )
         self._names = frozenset(tool_name(tool) for tool in self.offered)
-        self._provenance = Provenance()
+        self._provenance = Provenance(ctx.seen)
         self._repairs = 0
         self._latest: tuple[str, str] | None = None
         self._repeated = 0

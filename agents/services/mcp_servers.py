@@ -1,6 +1,7 @@
 """MCP servers of the current organization: looked at, approved, and handed to the agents that use them."""
 
 import asyncio
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +24,8 @@ from tenants.context import atomic, organization_context, platform_context
 
 LOOK_S: Final = 20.0
 LOOKED_AT_ONCE: Final = 100
+LOOK_FOR_S: Final = 240.0
+"""Less than a task may last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,8 +139,10 @@ def look_at_all() -> int:
     with platform_context(reason="look at MCP servers"):
         in_use = MCPServer.objects.filter(enabled=True).exclude(approved=[]).order_by("checked_at")
         due = list(in_use.values_list("organization_id", "pk")[:LOOKED_AT_ONCE])
-    wrong = 0
+    wrong, until = 0, time.monotonic() + LOOK_FOR_S
     for organization_id, server_id in due:
+        if time.monotonic() > until:
+            break  # those that waited longest come first the next time
         with organization_context(organization_id):
             wrong += look(server_id).state != MCPState.READY
     return wrong

@@ -1,5 +1,6 @@
 """Memories as rows: kept, found by words and by likeness, forgotten. All of it for one end user of one agent."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -111,8 +112,12 @@ def search(
     with atomic(), connections[alias()].cursor() as cursor:
         cursor.execute(ITERATIVE_SCAN)
         cursor.execute(_SEARCH, values)
-        names = [column.name for column in cursor.description]
-        return [Found(**dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+    # Django leaves JSON as text where it did not write the statement.
+    return [
+        Found(id=id, text=text, metadata=json.loads(metadata), created_at=created_at, similarity=similar)
+        for id, text, metadata, created_at, similar in rows
+    ]
 
 
 def latest(of: Of, *, limit: int) -> Sequence[Found]:

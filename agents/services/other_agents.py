@@ -21,6 +21,7 @@ from agents.services.run_stream import Origin, RunRequest, RunStream
 from agents.services.scopes import scope_of
 from billing.errors import BillingError
 from skills.sdk import AgentCard, BudgetExhausted, CallEnded, Scope, ToolFailed
+from skills.sdk.context import Seen
 from tenants.caller import Caller
 from tenants.errors import TenantsUnavailable
 from tenants.ids import uuid7
@@ -54,12 +55,14 @@ class OtherAgents:
         *,
         tokens: RunTokens,
         meter: RunMeter,
+        seen: Seen,
         start: Callable[[Asked], Awaitable[RunStream]],
     ) -> None:
         self._asked = asked
         self._agent = agent
         self._tokens = tokens
         self._meter = meter
+        self._seen = seen
         self._start = start
         self._owner = Caller(
             organization_id=asked.version.organization_id,
@@ -103,7 +106,7 @@ class OtherAgents:
             stream=True,
             max_cost_nanos=None if cap_nanos else 0,
             payment_token=await self._token(address, cap_nanos, may_hire),
-            origin=Origin(parent=self._asked.request.run_id, calls=origin.calls + 1),
+            origin=Origin(parent=self._asked.request.run_id, calls=origin.calls + 1, untrusted=self._seen.untrusted),
         )
         try:
             async with aclosing(self._heard(await self._called(version, request))) as heard:
@@ -135,7 +138,12 @@ class OtherAgents:
             retry_of=None,
             body_bytes=0,
             origin=Origin(
-                parent=asked.request.run_id, calls=origin.calls, hops=origin.hops + 1, handed_by=self._agent.name
+                parent=asked.request.run_id,
+                calls=origin.calls,
+                hops=origin.hops + 1,
+                handed_by=self._agent.name,
+                untrusted=self._seen.untrusted,
+                private=self._seen.private,
             ),
         )
         scope = wider(asked.scope, scope_of(asked.caller, version))

@@ -23,6 +23,9 @@ class Origin:
     hops: int = 0
     handed_by: str | None = None
     """The name of the agent that passed the conversation on."""
+    untrusted: str | None = None
+    """By what the other run had read somebody else's words, if it had; and what is private, where that comes along."""
+    private: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

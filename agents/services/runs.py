@@ -33,7 +33,7 @@ from agents.services.running import running
 from agents.services.scopes import run_caller, scope_of
 from billing import pricing
 from skills.sdk import AccessDenied, RunContext
-from skills.sdk.context import RunCaller, Waited
+from skills.sdk.context import RunCaller, Seen, Waited
 from skills.sdk.ports import Ports
 from skills.sdk.providers import service_tier_of
 from tenants import permissions
@@ -111,10 +111,11 @@ def _assemble(asked: Asked, agent: BaseAgent, secrets: OwnersSecrets, terms: Run
     caller, version, payer, request = asked.caller, asked.version, asked.payer, asked.request
     public_name = version.address_for(caller.organization_id)
     channel, waited = Channel(), Waited()
+    seen = Seen(untrusted=request.origin.untrusted, private=request.origin.private)
     known = run_caller(caller, scope=asked.scope, end_user=request.end_user, conversation_id=request.conversation_id)
     meter = _meter(caller, payer, version, agent, request, terms)
     tokens = _tokens(payer, version, meter)
-    others = OtherAgents(asked, agent, tokens=tokens, meter=meter, start=_start)
+    others = OtherAgents(asked, agent, tokens=tokens, meter=meter, seen=seen, start=_start)
     ctx = RunContext(
         run_id=str(request.run_id),
         request_id=request.request_id,
@@ -134,6 +135,7 @@ def _assemble(asked: Asked, agent: BaseAgent, secrets: OwnersSecrets, terms: Run
         messages=list(request.messages),
         handed_by=request.origin.handed_by,
         waited=waited,
+        seen=seen,
     )
     return RunTask(
         work=partial(

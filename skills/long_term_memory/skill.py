@@ -52,7 +52,7 @@ class LongTermMemorySkill(RememberingSkill):
         Args:
             fact: One sentence that will be understood by itself, such as "Is allergic to nuts."
         """
-        await ctx.ports.memory.save(kind=self.kind, text=fact, at_most=self.options.max_memories)
+        await self.keep(ctx, fact, at_most=self.options.max_memories)
         return "Kept."
 
     @tool(idempotent=True, reads_private=True)
@@ -61,6 +61,7 @@ class LongTermMemorySkill(RememberingSkill):
     ) -> list[dict[str, Any]]:
         """Return the facts that fit best what is asked for, best first."""
         found = await ctx.ports.memory.search(kind=self.kind, query=query, limit=limit)
+        self.read(ctx, found)
         return [{"id": memory.id, "fact": memory.text, "kept_on": f"{memory.created_at:%Y-%m-%d}"} for memory in found]
 
     @tool(idempotent=True, reads_private=True)
@@ -69,6 +70,7 @@ class LongTermMemorySkill(RememberingSkill):
     ) -> list[dict[str, Any]]:
         """Return the facts that were kept last, the latest first."""
         found = await ctx.ports.memory.latest(kind=self.kind, limit=limit)
+        self.read(ctx, found)
         return [{"id": memory.id, "fact": memory.text, "kept_on": f"{memory.created_at:%Y-%m-%d}"} for memory in found]
 
     @tool(idempotent=True)

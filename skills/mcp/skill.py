@@ -37,9 +37,13 @@ class McpSkill(ServedSkill):
     def members(self) -> Iterator[tuple[Callable[..., Any], tuple[Spec, ...]]]:
         """A tool for each that was approved, under its server's name."""
         yield from super().members()
+        taken: set[str] = set()
         for server in self.served:
             for definition in server.tools:
-                yield self._tool(server, definition), self._specs(server, definition)
+                name = offered_name(server, definition)
+                if name not in taken:  # long names may look the same once they are cut
+                    taken.add(name)
+                    yield self._tool(server, definition), self._specs(server, definition)
 
     @tool(idempotent=True)
     async def list_mcp_servers(self, ctx: RunContext) -> list[dict[str, Any]]:
@@ -72,7 +76,7 @@ class McpSkill(ServedSkill):
         async def call(ctx: RunContext, arguments: Mapping[str, Any]) -> Any:
             return await self._called(ctx, server, definition, arguments)
 
-        call.__robutler_arguments__ = GivenArguments(definition.schema)  # type: ignore[attr-defined]  # as it is looked for
+        call.__robutler_arguments__ = GivenArguments({"type": "object", **definition.schema})  # type: ignore[attr-defined]  # as it is looked for
         call.__name__ = call.__qualname__ = offered_name(server, definition)
         return call
 

@@ -85,6 +85,24 @@ class Waited:
                 self._stood_still_s += time.monotonic() - self._still_since
 
 
+@dataclass(kw_only=True)
+class Seen:
+    """What a run has read so far: by what it first read somebody else's words, and by what something private.
+
+    Tools say what they read by their flags; a skill that brings such things in another way says so here.
+    """
+
+    untrusted: str | None = None
+    private: str | None = None
+
+    def note(self, source: str, *, untrusted: bool = False, private: bool = False) -> None:
+        """The run has read something from this source."""
+        if untrusted:
+            self.untrusted = self.untrusted or source
+        if private:
+            self.private = self.private or source
+
+
 @dataclass(frozen=True, kw_only=True)
 class RunContext:
     """One run. Skills keep what they need between hooks in `data`, under their own name."""
@@ -106,6 +124,7 @@ class RunContext:
     """Fields of the request that were left out. Whoever leaves one out adds its name: the caller is told."""
     data: dict[str, dict[str, Any]] = field(default_factory=dict)
     waited: Waited = field(default_factory=Waited)
+    seen: Seen = field(default_factory=Seen)
     handed_by: str | None = None
     """The name of the agent that passed the conversation on to this one, if one did."""
 

@@ -55,7 +55,7 @@ class VectorMemorySkill(RememberingSkill):
             about: What it is about, in a word or two.
         """
         topic = {"about": about[:100]} if about else {}
-        return await ctx.ports.memory.save(kind=self.kind, text=note, metadata=topic, at_most=self.options.max_notes)
+        return await self.keep(ctx, note, at_most=self.options.max_notes, metadata=topic)
 
     @tool(idempotent=True, reads_private=True)
     async def recall(self, ctx: RunContext, query: str) -> list[dict[str, Any]]:
@@ -64,6 +64,7 @@ class VectorMemorySkill(RememberingSkill):
         found = await ctx.ports.memory.search(
             kind=self.kind, query=query, limit=options.top_k, min_similarity=options.min_similarity
         )
+        self.read(ctx, found)
         return [
             {"id": memory.id, "note": memory.text, "noted_on": f"{memory.created_at:%Y-%m-%d}", **memory.metadata}
             for memory in found

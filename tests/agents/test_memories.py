@@ -87,9 +87,12 @@ async def test_the_same_is_kept_once_and_the_oldest_goes(acme: Organization) -> 
     port = RowMemory(version=_version(of, acme), caller_id=acme.id, end_user="ann")
 
     ids = [await port.save(kind="fact", text=text, at_most=3) for text in ("one", "two", "three", "four", " one ")]
+    await port.save(kind="note", text="with more", metadata={"about": "tea", "n": [1]}, at_most=3)
 
     assert [each.text for each in await port.latest(kind="fact", limit=9)] == ["one", "four", "three"]
     assert await port.count(kind="fact") == 3
+    for noted in (await port.latest(kind="note", limit=1), await port.search(kind="note", query="more", limit=1)):
+        assert [each.metadata for each in noted] == [{"about": "tea", "n": [1]}]
     assert len(set(ids)) == 5
     assert not await port.delete(kind="fact", id="nothing")
     assert not await port.delete(kind="note", id=ids[-1])

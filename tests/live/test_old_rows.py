@@ -12,10 +12,13 @@ from tests.billing import money
 from tests.live.books import Books
 from tests.live.cast import PER_RUN_NANOS, Cast
 from tests.live.server import LiveServer
+from tests.live.waiting import eventually
 
 CALLS = 150
 AT_ONCE = 30
 ANSWERED_WITHIN_S = 30
+
+CLEARED_WITHIN_S = 30.0
 
 _SUMS = "SELECT sum(debits_posted), sum(credits_posted), sum(debits_pending) FROM billing_account"
 _DEAD = "SELECT n_dead_tup FROM pg_stat_user_tables WHERE relname = 'billing_account'"
@@ -40,10 +43,11 @@ def test_f26_a_transaction_that_keeps_old_rows_changes_no_sum_and_keeps_nobody_w
         kept = _dead_after_clearing(cleaner)
         same = old.execute(_SUMS).fetchone()
         old.rollback()
-        left = _dead_after_clearing(cleaner)
+        # Whatever else looks at the database at this moment keeps rows for as long as it looks.
+        is_cleared = eventually(lambda: _dead_after_clearing(cleaner) < kept, within_s=CLEARED_WITHIN_S)
 
     assert {answer.status_code for answer in answers} == {200}
-    assert kept > left
+    assert is_cleared
     assert same == before
     cost = sum(round(Decimal(answer.headers["x-robutler-cost"]).scaleb(9)) for answer in answers)
     assert cost >= CALLS * PER_RUN_NANOS
