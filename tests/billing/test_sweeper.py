@@ -40,6 +40,12 @@ asyncio.run(main())
 """
 
 
+@pytest.fixture(autouse=True)
+def swept(database: None) -> None:
+    """What other tests abandoned is no part of what happens here."""
+    money.sweep()
+
+
 def test_a_hold_with_nothing_spent_expires_and_nobody_owes(acme: Organization) -> None:
     id = money.hold(make.wallet(acme, 1_000), 600)
     money.expire(id)
