@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID, uuid4
 
+import pytest
 from django.db import connections
 
 from billing import ledger
